@@ -1,0 +1,1 @@
+//! What turns a machine into a node: user-data, boot program and kubeadm documents, rendered from `templates/`. Pure.

@@ -1,0 +1,123 @@
+//! The boundary to AWS, in our own words: what can be asked and told, and how it can fail. `aws/` implements it; nothing
+//! above it knows the SDK.
+
+pub mod error;
+pub mod facts;
+pub mod status;
+pub mod world;
+
+use async_trait::async_trait;
+
+use crate::model::{Resource, ResourceId};
+use crate::spec::{Architecture, Cluster, Image, InstanceType};
+
+pub use error::{CloudError, ErrorClass};
+pub use facts::{ExistingNetwork, Facts, HostedZone, Identity, InstanceTypeFacts, ResolvedImage};
+pub use status::{GroupStatus, InstanceStatus, TargetState};
+pub use world::{Leftover, Observed, Outputs, Physical, World};
+
+/// What to observe.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// Name of the cluster, as in the tag `kubernetes.io/cluster/<name>`.
+    pub cluster: String,
+    /// Hosted zone that may hold the cluster's records: asked for nothing but the names below.
+    pub zone_id: Option<String>,
+    /// Record names that the cluster may own, without the final dot.
+    pub record_names: Vec<String>,
+    /// Instance profiles, by ARN, of the cluster's launch templates: the one bulk filter that AWS has for their versions.
+    pub instance_profiles: Vec<String>,
+}
+
+/// One resource to make.
+#[derive(Debug, Clone)]
+pub struct Creation<'a> {
+    pub id: &'a ResourceId,
+    pub resource: &'a Resource,
+    /// `ClientToken` where the API takes one: the same for the same content, also in another process.
+    pub token: &'a str,
+}
+
+/// Whether a resource that was made can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    Ready,
+    /// Not yet; why, for the person who waits.
+    Pending(String),
+    /// It never will; AWS's reason.
+    Failed(String),
+}
+
+/// Reading and changing a cluster's resources.
+///
+/// Every call may be repeated. `create` of something that exists already with the cluster's tag is success; `delete` of
+/// something that is gone is success.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// Who the credentials belong to (`sts:GetCallerIdentity`).
+    async fn identity(&self) -> Result<Identity, CloudError>;
+
+    /// All resources of the cluster: a fixed number of calls, whatever their number and whatever else the account holds.
+    async fn observe(&self, scope: &Scope) -> Result<World, CloudError>;
+
+    /// Makes a resource, or finds it made. Its references are looked up in `outputs`.
+    async fn create(&self, creation: Creation<'_>, outputs: &Outputs) -> Result<Physical, CloudError>;
+
+    /// Changes `observed` into `desired`, where they differ in fields that can be changed in place.
+    async fn update(
+        &self,
+        id: &ResourceId,
+        observed: &Observed,
+        desired: &Resource,
+        token: &str,
+        outputs: &Outputs,
+    ) -> Result<Physical, CloudError>;
+
+    /// Asks for a resource to be removed.
+    async fn delete(&self, id: &ResourceId, observed: &Observed) -> Result<(), CloudError>;
+
+    /// Whether a resource that `create` returned is ready for those that refer to it.
+    async fn readiness(&self, id: &ResourceId, physical: &Physical) -> Result<Readiness, CloudError>;
+
+    /// Whether a resource that `delete` was called for is gone, so that what it refers to can be removed.
+    async fn is_gone(&self, id: &ResourceId, observed: &Observed) -> Result<bool, CloudError>;
+
+    /// What else belongs to the cluster and is not in its world: made by controllers inside it, or by an interrupted run.
+    /// Asked before and between the passes of a deletion.
+    async fn leftovers(&self, scope: &Scope) -> Result<Vec<Leftover>, CloudError>;
+
+    /// Removes a leftover.
+    async fn delete_leftover(&self, leftover: &Leftover) -> Result<(), CloudError>;
+}
+
+/// Facts that a model needs and only AWS knows. Each is asked for once and then recorded in the state.
+#[async_trait]
+pub trait CloudFacts: Send + Sync {
+    /// `None` when there is no such image.
+    async fn image(&self, image: &Image, architecture: Architecture) -> Result<Option<ResolvedImage>, CloudError>;
+
+    /// Types that the region does not have are missing from the answer.
+    async fn instance_types(&self, types: &[InstanceType]) -> Result<Vec<InstanceTypeFacts>, CloudError>;
+
+    /// Names of the zones of the region that can be used.
+    async fn zones(&self) -> Result<Vec<String>, CloudError>;
+
+    /// The hosted zone of a name and visibility; a private one must be associated with `vpc` where that is given. All matches.
+    async fn hosted_zones(&self, name: &str, private: bool, vpc: Option<&str>) -> Result<Vec<HostedZone>, CloudError>;
+
+    /// A VPC and subnets that exist already; what is not there is missing from the answer.
+    async fn existing_network(&self, vpc: &str, subnets: &[String]) -> Result<ExistingNetwork, CloudError>;
+}
+
+/// What `validate` looks at beside the world.
+#[async_trait]
+pub trait CloudStatus: Send + Sync {
+    /// The cluster's autoscaling groups with their instances; for those that are not at strength, the newest failed scaling activity.
+    async fn groups(&self, cluster: &Cluster) -> Result<Vec<GroupStatus>, CloudError>;
+
+    /// The cluster's instances that are not terminated.
+    async fn instances(&self, cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError>;
+
+    /// Health of the targets of a target group.
+    async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetState>, CloudError>;
+}

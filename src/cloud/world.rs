@@ -1,0 +1,119 @@
+//! What was observed of a cluster, in the model's own types.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Kind, Resource, ResourceId};
+
+/// What AWS gave a resource: the ids and attributes that others refer to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Physical {
+    /// The id or ARN that AWS's calls take; a name where AWS has nothing else (roles, autoscaling groups, key pairs).
+    pub id: String,
+    /// Load balancer: its DNS name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_name: Option<String>,
+    /// Load balancer: the hosted zone that its alias records name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosted_zone_id: Option<String>,
+    /// Elastic IP: the address itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_address: Option<Ipv4Addr>,
+}
+
+impl Physical {
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..Self::default() }
+    }
+}
+
+/// A resource that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    pub resource: Resource,
+    pub physical: Physical,
+}
+
+/// The cluster's resources as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct World {
+    pub resources: BTreeMap<ResourceId, Observed>,
+    /// Further objects with a logical id that is taken: a lost answer and a second try made two. They are removed.
+    pub duplicates: Vec<(ResourceId, Observed)>,
+    /// Rules of others in the cluster's security groups, in words: in-cluster controllers add some, so they are reported, not removed.
+    pub foreign_rules: Vec<String>,
+}
+
+impl World {
+    /// The ids of everything that exists, for references.
+    pub fn outputs(&self) -> Outputs {
+        Outputs(self.resources.iter().map(|(id, observed)| (id.clone(), observed.physical.clone())).collect())
+    }
+}
+
+/// Physical ids by logical id: what references resolve to while a plan is applied.
+#[derive(Debug, Clone, Default)]
+pub struct Outputs(pub BTreeMap<ResourceId, Physical>);
+
+impl Outputs {
+    /// What a resource of the cluster resolved to. The plan's order guarantees that it is there.
+    pub fn get(&self, id: &ResourceId) -> Option<&Physical> {
+        self.0.get(id)
+    }
+}
+
+/// Something of the cluster that the model does not know: made by a controller inside the cluster, or half-made by an interrupted run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leftover {
+    /// Half-made by kclust: a kind of the model, not reachable by tag (an instance profile without a role, a template without a group).
+    Own {
+        id: ResourceId,
+        observed: Observed,
+    },
+    /// A load balancer of the cloud controller or of the load-balancer controller.
+    LoadBalancer {
+        arn: String,
+        name: String,
+    },
+    TargetGroup {
+        arn: String,
+        name: String,
+    },
+    SecurityGroup {
+        id: String,
+        name: String,
+    },
+    NetworkInterface {
+        id: String,
+        description: String,
+    },
+    Instance {
+        id: String,
+    },
+    /// A volume that a persistent volume claim made: data, kept unless the operator says otherwise.
+    DataVolume {
+        id: String,
+        claim: Option<String>,
+    },
+}
+
+impl Leftover {
+    /// Kind and name, for listings.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Own { id, .. } => id.to_string(),
+            Self::LoadBalancer { name, .. } => format!("{}/{name}", Kind::LoadBalancer),
+            Self::TargetGroup { name, .. } => format!("{}/{name}", Kind::TargetGroup),
+            Self::SecurityGroup { id, name } => format!("{}/{name} ({id})", Kind::SecurityGroup),
+            Self::NetworkInterface { id, .. } => format!("{}/{id}", Kind::NetworkInterface),
+            Self::Instance { id } => format!("Instance/{id}"),
+            Self::DataVolume { id, claim } => match claim {
+                Some(claim) => format!("{}/{id} (of claim {claim})", Kind::Volume),
+                None => format!("{}/{id}", Kind::Volume),
+            },
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! kclust: a Kubernetes cluster on AWS, from one spec, for the whole of its life. See ARCHITECTURE.md for the map.
+
+pub mod apply;
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod bootstrap;
+pub mod cloud;
+pub mod health;
+pub mod model;
+pub mod ops;
+pub mod pki;
+pub mod plan;
+pub mod spec;
+pub mod store;

@@ -1,0 +1,1 @@
+//! Desired and observed → what to change, why and in which order. Pure.

@@ -1,0 +1,78 @@
+"""The control API under /_emulator/: what tests ask of the emulator itself. README.md is its reference."""
+
+import json
+from urllib.parse import parse_qs
+
+from . import accounts, seeds, state, world
+from .calls import Answer
+
+CONTROL_PREFIX = "/_emulator/"
+
+
+class Control:
+    def __init__(self, emulator):
+        self.emulator = emulator
+        self.routes = {
+            ("GET", "health"): self.health,
+            ("GET", "calls"): self.calls,
+            ("DELETE", "calls"): self.clear_calls,
+            ("GET", "defects"): self.defects,
+            ("GET", "faults"): self.faults,
+            ("PUT", "faults"): self.set_faults,
+            ("GET", "world"): self.world,
+            ("POST", "seed"): self.seed,
+            ("POST", "reset"): self.reset,
+        }
+
+    def answer(self, environ: dict, body: bytes) -> Answer:
+        name = environ["PATH_INFO"].removeprefix(CONTROL_PREFIX).strip("/")
+        route = self.routes.get((environ["REQUEST_METHOD"], name))
+        if route is None:
+            return _json(404, {"error": f"no {environ['REQUEST_METHOD']} {name} in the control API"})
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        account = query.get("account", [accounts.DEFAULT_ACCOUNT])[0]
+        try:
+            return _json(200, route(account, json.loads(body) if body else None))
+        except (KeyError, TypeError, ValueError) as error:
+            return _json(400, {"error": f"{type(error).__name__}: {error}"})
+
+    def health(self, account, document):
+        return {"ok": True}
+
+    def calls(self, account, document):
+        return self.emulator.log.entries(account)
+
+    def clear_calls(self, account, document):
+        self.emulator.log.clear(account)
+        return {"ok": True}
+
+    def defects(self, account, document):
+        """Calls that the emulator could not answer as AWS would: not implemented, or broken."""
+        return [entry for entry in self.emulator.log.entries(account) if entry["status"] == 501]
+
+    def faults(self, account, document):
+        return self.emulator.faults.get(account)
+
+    def set_faults(self, account, document):
+        self.emulator.faults.set(account, document or [])
+        return {"ok": True}
+
+    def world(self, account, document):
+        with self.emulator.locks.lock(account, "ec2"), self.emulator.locks.lock(account, "s3"):
+            return world.dump(account)
+
+    def seed(self, account, document):
+        with self.emulator.locks.lock(account, "ec2"):
+            return seeds.plant(account, document)
+
+    def reset(self, account, document):
+        with self.emulator.locks.lock(account, "ec2"), self.emulator.locks.lock(account, "s3"):
+            state.forget(account)
+        self.emulator.log.clear(account)
+        self.emulator.faults.set(account, [])
+        return {"ok": True}
+
+
+def _json(status: int, document) -> Answer:
+    body = json.dumps(document, indent=1, default=str).encode() + b"\n"
+    return Answer(status, [("Content-Type", "application/json")], body)
