@@ -4,7 +4,9 @@ pub mod apply;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod bootstrap;
+pub mod cli;
 pub mod cloud;
+pub mod diag;
 pub mod health;
 pub mod model;
 pub mod ops;

@@ -1,1 +1,20 @@
 //! Arguments, terminal, exit codes.
+
+mod args;
+#[cfg(feature = "aws")]
+pub mod commands;
+mod completion;
+pub mod error;
+pub mod log;
+mod progress;
+mod prompt;
+mod terminal;
+
+pub use args::{
+    ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, DeleteArgs, GetCommand, GlobalArgs, ManArgs, NameArgs, OutputFormat,
+    RenderArgs, SpecArgs, SpecNameArgs, UpdateArgs, Verbosity,
+};
+pub use completion::{completion, man};
+pub use progress::Progress;
+pub use prompt::{Answer, confirm_name, confirm_plan};
+pub use terminal::{Output, Terminal};

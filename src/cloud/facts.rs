@@ -59,6 +59,15 @@ pub struct StateLocation {
 }
 
 impl Facts {
+    /// The image of a source and architecture.
+    pub fn image(&self, image: &crate::spec::Image, architecture: Architecture) -> Option<&ResolvedImage> {
+        self.images.get(&Self::image_key(image, architecture))
+    }
+
+    pub fn instance_type(&self, name: &crate::spec::InstanceType) -> Option<&InstanceTypeFacts> {
+        self.instance_types.get(name.as_str())
+    }
+
     /// Key of [`Facts::images`]: the spec's words and the architecture.
     pub fn image_key(image: &crate::spec::Image, architecture: Architecture) -> String {
         use crate::spec::Image;

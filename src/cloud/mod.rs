@@ -25,6 +25,13 @@ pub struct Scope {
     pub zone_id: Option<String>,
     /// Record names that the cluster may own, without the final dot.
     pub record_names: Vec<String>,
+    /// Name of the API's load balancer (`model::load_balancer_name`): asked for whether or not the cluster shall have one, because
+    /// it may have had one before its spec changed.
+    pub load_balancer_name: Option<String>,
+    /// Name of its target group.
+    pub target_group_name: Option<String>,
+    /// The VPC that the cluster is placed in, where it does not make its own.
+    pub vpc: Option<String>,
     /// Instance profiles, by ARN, of the cluster's launch templates: the one bulk filter that AWS has for their versions.
     pub instance_profiles: Vec<String>,
 }
@@ -36,6 +43,8 @@ pub struct Creation<'a> {
     pub resource: &'a Resource,
     /// `ClientToken` where the API takes one: the same for the same content, also in another process.
     pub token: &'a str,
+    /// An earlier attempt may have taken effect: look before making another.
+    pub retry: bool,
 }
 
 /// Whether a resource that was made can be used.

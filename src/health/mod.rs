@@ -1,1 +1,20 @@
 //! Is the cluster what the spec says, and does it work? Observations → checks (pure rules) → report.
+//!
+//! What is observed is one plain value, [`Snapshot`]; [`check`] turns it into a [`Report`] without asking anything again. To add a
+//! check: a file in `rules/`, and its line in `rules::check`.
+
+#[cfg(feature = "aws")]
+pub mod kube;
+mod kubernetes;
+mod machines;
+mod report;
+mod rules;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use kubernetes::{KubeNode, KubernetesView};
+pub use report::{Check, CheckStatus, Node, Report, Role, Status};
+pub use rules::check;
+pub use snapshot::{Snapshot, api_address, api_url};

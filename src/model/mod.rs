@@ -1,8 +1,24 @@
 //! What a cluster is made of: `Cluster` and facts → desired resources with typed references. Pure and infallible.
 
+mod api;
+mod build;
+mod fields;
+mod iam;
 mod id;
+mod names;
+mod network;
+mod node_groups;
+pub mod policy;
 mod resource;
+mod security;
+mod slots;
 pub mod tags;
 
+pub use api::load_balancer_name;
+pub use build::{Desired, build};
+pub use fields::{Field, OnChange, Value};
 pub use id::{Ref, ResourceId, ResourceKind};
+pub use names::iam_path;
 pub use resource::*;
+pub use security::API_PORT;
+pub use slots::fixed_addresses;

@@ -167,8 +167,9 @@ pub struct SecurityGroup {
     pub tags: Tags,
 }
 
-/// One permission of a security group. Its logical name is `<group>:<description>`: the description of a rule is its identity,
-/// because `DescribeSecurityGroups` returns descriptions, and returns rules of others that have none of ours.
+/// One permission of a security group. Its logical name is `<group>:<description>`, the description without its prefix: the
+/// description of a rule is its identity, because `DescribeSecurityGroups` returns it in one call for all groups, and because a
+/// rule of somebody else has none of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityGroupRule {
     pub group: Ref<SecurityGroup>,
@@ -178,9 +179,14 @@ pub struct SecurityGroupRule {
     /// First and last port; `None` where the protocol has none.
     pub ports: Option<(u16, u16)>,
     pub peer: Peer,
-    /// Unique in its group, made of the characters that AWS allows in a rule description.
+    /// [`SecurityGroupRule::PREFIX`] and text that is unique in the group, of the characters that AWS allows here.
     pub description: String,
     pub tags: Tags,
+}
+
+impl SecurityGroupRule {
+    /// Begins the description of each rule of the cluster.
+    pub const PREFIX: &'static str = "kclust: ";
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -202,7 +208,6 @@ pub struct Role {
     pub name: String,
     /// `/kclust/<cluster>/`.
     pub path: String,
-    pub description: String,
     /// JSON with sorted keys and no white space (see [`super::policy`]).
     pub trust_policy: String,
     pub tags: Tags,

@@ -1,1 +1,94 @@
-//! Use cases: one file for each command.
+//! Use cases: one file for each command. They know what to do in which order; how is known below, and how it looks above.
+
+mod begin;
+mod carry_out;
+mod create;
+mod delete;
+mod error;
+mod facts;
+mod get;
+mod reconcile;
+mod render;
+mod update;
+mod validate;
+
+use std::sync::Arc;
+
+use crate::apply::{Observer, Stop};
+use crate::cloud::{Cloud, CloudFacts, CloudStatus, Identity};
+use crate::plan::Plan;
+use crate::store::{Clock, ObjectStore};
+
+pub use carry_out::Applied;
+pub use create::create;
+pub use delete::{DeleteOptions, delete};
+pub use error::OpsError;
+pub use facts::FactProblem;
+pub use get::{cluster_names, cluster_spec};
+pub use render::{Artefact, render};
+pub use update::update;
+pub use validate::{ApiProbe, validate};
+
+/// All of AWS that a command may need.
+pub trait Aws: Cloud + CloudFacts + CloudStatus {}
+
+impl<T: Cloud + CloudFacts + CloudStatus> Aws for T {}
+
+/// Where the state lies, as nodes will address it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateRoot {
+    S3 {
+        bucket: String,
+        /// Without slashes at its ends; empty for the whole bucket.
+        prefix: String,
+        region: String,
+    },
+    /// A directory: good for looking and rendering. No machine can read it.
+    Directory,
+}
+
+/// What a command works with.
+pub struct Environment<'a> {
+    pub aws: &'a dyn Aws,
+    /// Whose credentials these are.
+    pub identity: Identity,
+    pub objects: Arc<dyn ObjectStore>,
+    pub state_root: StateRoot,
+    pub clock: Arc<dyn Clock>,
+    pub observer: &'a dyn Observer,
+    pub operator: &'a dyn Operator,
+    pub stop: &'a Stop,
+}
+
+/// The person, or the script, that runs the command.
+pub trait Operator: Send + Sync {
+    /// A phase begins that may take a while: `observing the account`.
+    fn phase(&self, text: &str);
+
+    /// Something to know that is not an error.
+    fn note(&self, text: &str);
+
+    /// Shows the plan and asks whether to go on.
+    fn approve(&self, plan: &Plan) -> Approval;
+}
+
+/// The answer to a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    Yes,
+    No,
+    /// Nobody can be asked, and nobody said yes beforehand.
+    NobodyToAsk,
+}
+
+/// How a command that can change things ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// `--dry-run`: the plan, and nothing done.
+    Planned(Plan),
+    /// Everything was as it should be.
+    Unchanged(Plan),
+    /// The operator said no.
+    Declined,
+    Applied(Applied),
+}

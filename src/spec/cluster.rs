@@ -1,11 +1,13 @@
 //! The cluster as it shall be: every default filled in, every value checked. Later layers build on it without asking again.
+//! The words of an enum in the spec are those of its serde names.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use semver::Version;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::names::{ClusterName, GroupName, InstanceType, Region, Zone};
 
@@ -57,26 +59,30 @@ pub struct ExistingSubnet {
 }
 
 /// What a subnet is for. `Utility` subnets are the public ones of a private topology: NAT gateways and public load balancers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum SubnetRole {
     Public,
     Private,
     Utility,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Topology {
     Public,
     Private,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Nat {
     PerZone,
     Single,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Cni {
     Cilium,
     Calico,
@@ -93,13 +99,15 @@ pub struct Api {
 }
 
 /// How the API is reached. `Dns` needs `Cluster::dns`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum ApiEndpoint {
     LoadBalancer,
     Dns,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Scheme {
     Public,
     Internal,
@@ -112,7 +120,8 @@ pub struct Dns {
     pub visibility: DnsVisibility,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum DnsVisibility {
     Public,
     Private,
@@ -166,7 +175,8 @@ pub enum Purchase {
     Mixed { on_demand_base: u32, on_demand_percent_above_base: u8, spot_allocation: SpotAllocation },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum SpotAllocation {
     PriceCapacityOptimized,
     CapacityOptimized,
@@ -184,7 +194,8 @@ impl SpotAllocation {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Gpu {
     Nvidia,
 }
@@ -199,7 +210,8 @@ pub struct VolumeSpec {
     pub throughput: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum VolumeType {
     Gp3,
     Gp2,
@@ -226,7 +238,7 @@ pub struct Taint {
     pub effect: TaintEffect,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TaintEffect {
     NoSchedule,
     PreferNoSchedule,
@@ -288,7 +300,7 @@ pub struct Assets {
 }
 
 /// CPU architecture, in the words of EC2 (`x86_64`, `arm64`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
     #[serde(rename = "x86_64")]
@@ -297,6 +309,16 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// The architecture of an instance type, by AWS's naming rule: `g` among the letters after the generation digit means Graviton
+    /// (`m7g`, `c6gn`, `is4gen`), as do `a1` and the Grace-Blackwell types (`p6e-gb200`).
+    pub fn of(instance_type: &InstanceType) -> Self {
+        let family = instance_type.family();
+        let (series, variant) = family.split_once('-').unwrap_or((family, ""));
+        let attributes =
+            series.trim_start_matches(|c: char| c.is_ascii_lowercase()).trim_start_matches(|c: char| c.is_ascii_digit());
+        if series == "a1" || attributes.contains('g') || variant.starts_with("gb") { Self::Arm64 } else { Self::X86_64 }
+    }
+
     /// The word of EC2.
     pub fn ec2(self) -> &'static str {
         match self {

@@ -81,6 +81,13 @@ impl Zone {
     }
 }
 
+impl InstanceType {
+    /// What stands before the dot: `m6i` of `m6i.large`.
+    pub fn family(&self) -> &str {
+        self.0.split('.').next().unwrap_or_default()
+    }
+}
+
 /// RFC 1123 label: 1–63 of `a-z 0-9 -`, starting and ending with a letter or digit.
 pub(crate) fn check_dns_label(text: &str) -> Result<(), String> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -101,14 +108,25 @@ pub(crate) fn check_dns_name(text: &str) -> Result<(), String> {
     if text.len() > 253 {
         return Err("at most 253 characters long".into());
     }
-    text.split('.').try_for_each(check_dns_label)
+    if let Some(c) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-' | '.')) {
+        return Err(format!("made of lower-case letters, digits, '-' and '.'; it has {c:?}"));
+    }
+    if text.split('.').any(|label| check_dns_label(label).is_err()) {
+        return Err("parts of 1 to 63 characters between dots, each beginning and ending with a letter or digit".into());
+    }
+    Ok(())
 }
 
 fn check_cluster_name(text: &str) -> Result<(), String> {
     if text.len() > 63 {
         return Err(format!("at most 63 characters long; this one has {}", text.len()));
     }
-    check_dns_name(text)
+    check_dns_name(text)?;
+    // Nothing may take the name, or `api.<name>`, for an address (RFC 1123, section 2.1).
+    if text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
+        return Err("a name whose last part is not a number".into());
+    }
+    Ok(())
 }
 
 fn check_region(text: &str) -> Result<(), String> {
@@ -126,10 +144,61 @@ fn check_zone(text: &str) -> Result<(), String> {
     if shaped { Ok(()) } else { Err("an availability zone, such as us-east-1a".into()) }
 }
 
+/// `family.size`: a family has a letter first and a digit somewhere, a size is one of EC2's words.
 fn check_instance_type(text: &str) -> Result<(), String> {
-    let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let word = |part: &str| part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let family_like = |family: &str| {
+        word(family) && family.starts_with(|c: char| c.is_ascii_lowercase()) && family.contains(|c: char| c.is_ascii_digit())
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let size_like = |size: &str| {
+        matches!(size, "nano" | "micro" | "small" | "medium" | "large" | "xlarge" | "metal")
+            || size.strip_suffix("xlarge").is_some_and(digits)
+            || size.strip_prefix("metal-").and_then(|size| size.strip_suffix("xl")).is_some_and(digits)
+    };
     match text.split_once('.') {
-        Some((family, size)) if word(family) && word(size) => Ok(()),
+        Some((family, size)) if family_like(family) && size_like(size) => Ok(()),
         _ => Err("an EC2 instance type, such as m6i.large".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instance_types() {
+        for right in
+            ["t3.large", "m7g.2xlarge", "c7i.metal-24xl", "u-6tb1.56xlarge", "u7i-12tb.224xlarge", "c7i-flex.large", "a1.metal"]
+        {
+            assert!(InstanceType::parse(right).is_ok(), "{right}");
+        }
+        for wrong in
+            ["", "m6i", "m6i.", ".large", "m6i.lrage", "M6i.large", "m6i.large.large", "m6i.xlargex", "mi.large", "6m.large"]
+        {
+            assert!(InstanceType::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn cluster_names() {
+        for right in ["dev", "dev.k8s.local", "1password.example.com", &format!("{}.b", "a".repeat(61))] {
+            assert!(ClusterName::parse(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "Dev", "a..b", ".a", "a.", "-a", "a_b", "10.0.0.1", "42", "a b", &format!("{}.b", "a".repeat(62))] {
+            assert!(ClusterName::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn zones_and_regions() {
+        for right in ["us-east-1a", "us-gov-west-1b", "ap-southeast-7c"] {
+            let zone = Zone::parse(right).unwrap();
+            assert_eq!(format!("{}{}", zone.region(), zone.letter()), right);
+            assert!(Region::parse(zone.region()).is_ok());
+        }
+        for wrong in ["", "a", "us-east-1", "us-west-2-lax-1a", "us-east-1A", "us-east-a", "useast1a", "us-east-1ä"] {
+            assert!(Zone::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

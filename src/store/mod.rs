@@ -1,18 +1,62 @@
 //! The state of clusters: a few objects below one prefix, written only on condition of what was read.
+//!
+//! [`ObjectStore`] is the place (a bucket, a directory), [`ClusterStore`] the documents of one cluster in it, [`Lock`] what keeps
+//! two operators apart.
+
+#[cfg(test)]
+mod contract;
+mod documents;
+mod error;
+mod file;
+pub mod layout;
+mod location;
+mod lock;
+mod lock_record;
+#[cfg(test)]
+mod lock_tests;
+#[cfg(test)]
+mod memory;
+mod pki;
+mod process;
+mod state;
+#[cfg(test)]
+mod state_tests;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::cloud::CloudError;
+pub use documents::{Ledger, LedgerEntry, Operation, Stored};
+pub use error::StoreError;
+pub use file::FileStore;
+pub use layout::Area;
+pub use location::{InvalidStoreUrl, StoreUrl};
+pub use lock::{Clock, Lock, LockError, LockLoss, LossSignal, SystemClock};
+pub use lock_record::{Held, Holder, LockRecord};
+pub use pki::PkiFiles;
+pub use process::ProcessId;
+pub use state::{AppliedSpec, ClusterStore, Revision, clusters};
 
 /// Opaque version of an object: an S3 ETag, or the hash of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub String);
 
 /// An object as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Object {
     pub bytes: Vec<u8>,
     pub version: Version,
+    /// How long ago it was written, by the store's own clock on both sides of the subtraction (S3: `Date` less `Last-Modified`), so
+    /// that it is true whatever the clocks of the writer and the reader say. To the second.
+    pub age: Duration,
+}
+
+/// Without the content, which may be a key.
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { bytes, version, age } = self;
+        f.debug_struct("Object").field("length", &bytes.len()).field("version", version).field("age", age).finish()
+    }
 }
 
 /// When a write or removal may take place.
@@ -25,41 +69,38 @@ pub enum Condition {
     Always,
 }
 
-/// How the store can fail.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The condition of a write did not hold: somebody else was there first.
-    #[error("{key} was changed by somebody else in the meantime")]
-    Changed { key: String },
-    #[error("could not {action} {location}")]
-    Cloud { action: String, location: String, source: CloudError },
-    #[error("could not {action} {location}")]
-    Io { action: String, location: String, source: std::io::Error },
-    /// An object is there and cannot be read for what it should be.
-    #[error("{location} cannot be read: {reason}")]
-    Corrupt { location: String, reason: String },
-    /// The bucket cannot be used: it belongs to somebody else, or lies in another region than asked for.
-    #[error("{reason}")]
-    Unusable { reason: String, hint: String },
-}
-
 /// Objects below one root (`s3://BUCKET[/PREFIX]` or `file:///DIR`). Keys are relative to the root, with `/` between parts.
+///
+/// Writes are atomic: a reader sees the old content or the new one. Of several writers with the same condition exactly one wins. A
+/// writer whose answer was lost may be told [`StoreError::Changed`] by its own retry: whoever needs to know reads the object.
 #[async_trait]
 pub trait ObjectStore: Send + Sync {
     /// The root as the user wrote it, for messages.
     fn root(&self) -> &str;
 
+    /// `None` when there is no such object, the root included.
     async fn get(&self, key: &str) -> Result<Option<Object>, StoreError>;
 
     /// # Errors
-    /// [`StoreError::Changed`] when the condition does not hold.
+    /// [`StoreError::Changed`] when the condition does not hold; [`StoreError::Unusable`] when the root is missing.
     async fn put(&self, key: &str, bytes: Vec<u8>, condition: Condition) -> Result<Version, StoreError>;
 
-    /// Removing what is not there is success, but for `Condition::Unchanged`.
+    /// Removing what is not there is success, but for [`Condition::Unchanged`]. With [`Condition::Absent`] nothing is ever removed:
+    /// it fails where the object is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when the condition does not hold.
     async fn delete(&self, key: &str, condition: Condition) -> Result<(), StoreError>;
 
-    /// Keys below a prefix, sorted. No error where nothing is there, the root included.
+    /// Keys that start with `prefix`, sorted. No error where nothing is there, the root included.
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+
+    /// Names of what lies like a directory directly below the root, sorted.
+    async fn directories(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Removes everything whose key starts with `prefix`, and with it every earlier version that the store still has, but for keys
+    /// that start with one of `keep`. Not atomic: after a failure some are gone and some are not, and it can be called again.
+    async fn purge(&self, prefix: &str, keep: &[String]) -> Result<(), StoreError>;
 
     /// Makes the root when it is missing; an S3 bucket is versioned, encrypted, closed to the public and open to TLS only.
     /// Returns whether it was made.

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 from . import accounts, seeds, state, world
 from .calls import Answer
+from .corrections import listings
 
 CONTROL_PREFIX = "/_emulator/"
 
@@ -19,6 +20,7 @@ class Control:
             ("GET", "defects"): self.defects,
             ("GET", "faults"): self.faults,
             ("PUT", "faults"): self.set_faults,
+            ("PUT", "page-size"): self.set_page_size,
             ("GET", "world"): self.world,
             ("POST", "seed"): self.seed,
             ("POST", "reset"): self.reset,
@@ -57,19 +59,27 @@ class Control:
         self.emulator.faults.set(account, document or [])
         return {"ok": True}
 
+    def set_page_size(self, account, document):
+        if document:
+            listings.largest_pages[account] = int(document)
+        else:
+            listings.largest_pages.pop(account, None)
+        return {"ok": True}
+
     def world(self, account, document):
         with self.emulator.locks.lock(account, "ec2"), self.emulator.locks.lock(account, "s3"):
             return world.dump(account)
 
     def seed(self, account, document):
         with self.emulator.locks.lock(account, "ec2"):
-            return seeds.plant(account, document)
+            return seeds.plant(self.emulator, account, document)
 
     def reset(self, account, document):
         with self.emulator.locks.lock(account, "ec2"), self.emulator.locks.lock(account, "s3"):
             state.forget(account)
         self.emulator.log.clear(account)
         self.emulator.faults.set(account, [])
+        self.set_page_size(account, None)
         return {"ok": True}
 
 

@@ -53,6 +53,14 @@ class Faults:
         with self._lock:
             return [vars(rule) for rule in self._rules.get(account, [])]
 
+    def of_launch(self, account: str, region: str) -> str | None:
+        """The message of a fault for LaunchInstance: no call of AWS, but what a group does to grow."""
+        with self._lock:
+            for rule in self._rules.get(account, []):
+                if (rule.service, rule.action) == LAUNCH and rule.take():
+                    return rule.message
+        return None
+
     def applied_to(self, call: Call) -> "Disturbance":
         """The delay and the error of this call: of each kind the first rule that names it and has hits left."""
         delay = 0.0
@@ -65,6 +73,9 @@ class Faults:
                 if rule.code:
                     failing = rule
         return Disturbance(delay, failing)
+
+
+LAUNCH = ("autoscaling", "LaunchInstance")
 
 
 @dataclass

@@ -11,6 +11,7 @@ import traceback
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 
+from botocore.model import OperationNotFoundError
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -22,6 +23,7 @@ from . import accounts, calls, corrections, identity
 from .calllog import CallLog
 from .calls import Answer, Call
 from .control import CONTROL_PREFIX, Control
+from .corrections import autoscaling
 from .faults import Faults
 
 
@@ -29,12 +31,12 @@ class Emulator:
     """The whole of AWS behind one loopback port."""
 
     def __init__(self):
-        corrections.apply()
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.log = CallLog()
         self.faults = Faults()
         self.locks = accounts.AccountLocks()
         self.control = Control(self)
+        autoscaling.launch_fault = self.faults.of_launch
 
     def answer(self, environ: dict, body: bytes) -> Answer:
         if environ["PATH_INFO"].startswith(CONTROL_PREFIX):
@@ -71,8 +73,8 @@ class Emulator:
         environ["wsgi.input"] = io.BytesIO(call.body)
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         try:
-            answer = corrections.adjusted(call, _wsgi_answer(self.moto, environ))
-        except NotImplementedError as error:
+            answer = _wsgi_answer(self.moto, environ)
+        except (NotImplementedError, OperationNotFoundError) as error:
             return call.error("NotImplemented", f"{call.service}:{call.action}: {error}", 501)
         except Exception as error:
             # 501, not 500: clients retry a 500, and would hide the defect behind their own patience.
@@ -96,10 +98,14 @@ def _wsgi_answer(application, environ: dict) -> Answer:
     return Answer(started[0], list(started[1]), body)
 
 
+# What moto adds for browsers and for its own use; and a checksum of the body before its request id was set.
+_HEADERS_OF_MOTO = ("access-control-allow-origin", "server", "status", "x-amz-crc32")
+
+
 def _with_request_id(call: Call, answer: Answer) -> Answer:
     """AWS names every request in a header; moto does so in some services and in others writes a constant."""
     name = "x-amz-request-id" if call.service == "s3" else "x-amzn-RequestId"
-    answer.headers = answer.without_header("x-amz-request-id", "x-amzn-requestid")
+    answer.headers = answer.without_header("x-amz-request-id", "x-amzn-requestid", *_HEADERS_OF_MOTO)
     answer.headers.append((name, call.request_id))
     if answer.body[:1] == b"<":
         answer.body = corrections.REQUEST_ID_ELEMENT.sub(

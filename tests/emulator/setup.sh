@@ -31,7 +31,8 @@ command -v flock >/dev/null || fail "flock is missing. Install it, on Debian or 
     fail "Python's venv module is incomplete (no ensurepip). Install it, on Debian or Ubuntu: apt-get install python3-venv"
 
 mkdir -p "$(dirname -- "$venv")"
-exec 9>"$venv.lock"
+# The lock is on requirements.txt itself: a lock file inside the environment would be cleared with it.
+exec 9<"$requirements"
 flock 9
 # Another run may have done the work while this one waited for the lock.
 up_to_date && exit 0

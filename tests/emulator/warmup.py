@@ -5,7 +5,7 @@ first EC2 call takes seconds, and tests have deadlines.
 """
 
 import http.client
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from . import accounts
 
@@ -30,11 +30,9 @@ def warm(port: int) -> None:
     calls.append(("GET", "/2013-04-01/hostedzone", "route53", ""))
     calls.append(("GET", "/", "s3", ""))
     calls.append(("POST", "/", "ssm", '{"Names": ["/warm-up"]}'))
-    threads = [threading.Thread(target=_send, args=(port, *call)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(calls)) as senders:
+        for sent in [senders.submit(_send, port, *call) for call in calls]:
+            sent.result()
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("POST", f"/_emulator/reset?account={_ACCOUNT}")
     connection.getresponse().read()

@@ -18,7 +18,6 @@ from operator import attrgetter
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.core.utils import underscores_to_camelcase
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses import EC2Response
 
@@ -53,23 +52,33 @@ def tag_matches(tags: dict[str, str], name: str, wanted: list[str]) -> bool | No
     return None
 
 
+# The largest page that the emulator gives an account, where a test has asked for small ones: AWS may cut any listing
+# into pages of any size, and a paginator's mistakes show at once when pages have two items.
+largest_pages: dict[str, int] = {}
+
+
 @dataclass
 class Page:
-    """The slice of a listing that MaxResults and NextToken ask for."""
+    """The slice of a listing that a request asks for."""
 
     start: int
     size: int
 
     @classmethod
-    def of_request(cls, response, largest: int, smallest: int = 5) -> "Page":
+    def of(cls, response, token: str | None, size: int) -> "Page":
+        size = min(size, largest_pages.get(response.current_account, size))
+        return cls(_offset(token) if token else 0, size)
+
+    @classmethod
+    def of_ec2(cls, response, largest: int, smallest: int = 5) -> "Page":
+        """As MaxResults and NextToken ask for it."""
         size = response._get_int_param("MaxResults")
-        token = response._get_param("NextToken")
         if size is not None and not smallest <= size <= max(largest, 1000):
             raise EC2ClientError(
                 "InvalidParameterValue",
                 f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value between {smallest} and {largest}.",
             )
-        return cls(_offset(token) if token else 0, min(size or largest, largest))
+        return cls.of(response, response._get_param("NextToken"), min(size or largest, largest))
 
     def cut(self, items: list) -> tuple[list, str | None]:
         end = self.start + self.size
@@ -106,6 +115,7 @@ class Listing:
     filters: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     largest_page: int = 1000
     smallest_page: int = 5
+    paged: bool = True
     tags: Callable[[Any], dict[str, str]] = lambda item: item.ec2_backend.tags.get(item.id, {})
 
     def accepts(self, item: Any, filters: dict[str, list[str]]) -> bool:
@@ -118,17 +128,19 @@ class Listing:
     def check(self, filters: dict[str, list[str]]) -> None:
         for name in filters:
             if name not in self.filters and not name.startswith("tag:") and name != "tag-key":
-                raise NotImplementedError(f"filter {name} of {underscores_to_camelcase(self.method)}")
+                raise NotImplementedError(f"filter {name}")
 
     def install(self) -> None:
         @corrects(EC2Response, self.method)
         def describe(original, response):
             filters = taken_filters(response)
             self.check(filters)
-            page = Page.of_request(response, self.largest_page, self.smallest_page)
+            page = Page.of_ec2(response, self.largest_page, self.smallest_page)
             for name in ("MaxResults", "NextToken"):
                 response.params.pop(name, None)
             answer = original(response).result
+            if not self.paged:
+                page.size = len(answer[self.result]) or 1
             items = [item for item in answer[self.result] if self.accepts(item, filters)]
             shown, token = page.cut(items)
             return ActionResult({**answer, self.result: shown, "NextToken": token})
@@ -239,6 +251,22 @@ LISTINGS = [
             "network-interface-id": attrgetter("network_interface_id"),
             "domain": attrgetter("domain"),
         },
+        paged=False,
+    ),
+    Listing(
+        "describe_availability_zones",
+        "AvailabilityZones",
+        {
+            "zone-name": attrgetter("name"),
+            "zone-id": attrgetter("zone_id"),
+            "zone-type": attrgetter("zone_type"),
+            "region-name": attrgetter("region_name"),
+            "group-name": attrgetter("group_name"),
+            "opt-in-status": attrgetter("opt_in_status"),
+            "state": attrgetter("state"),
+        },
+        paged=False,
+        tags=lambda zone: {},
     ),
     Listing(
         "describe_security_groups",

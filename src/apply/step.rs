@@ -1,0 +1,198 @@
+//! One step: the call, its retries, and the wait for what it began.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
+
+use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical, Readiness};
+use crate::model::{Kind, Resource, ResourceId};
+use crate::plan::{Action, Step, Work};
+
+use super::deadline::{CONSISTENCY, GONE, pause, ready};
+use super::events::{Event, Observer};
+use super::provisioner::Provisioner;
+use super::stop::Stop;
+
+/// Longest pause between two attempts, and between two looks at something that takes its time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How a step ended.
+pub(super) enum Outcome {
+    /// The resource exists as desired.
+    Made(Physical),
+    /// The resource is gone.
+    Removed,
+    /// The call took effect and the wait for it was cut short by an interruption, or it was not tried again.
+    Interrupted,
+    Failed(CloudError),
+}
+
+impl Work {
+    pub(super) fn action(&self) -> Action {
+        match self {
+            Self::Create(_) => Action::Create,
+            Self::Update { .. } => Action::Update,
+            Self::Delete(_) => Action::Delete,
+        }
+    }
+}
+
+pub(super) struct Runner<'a> {
+    pub(super) provisioner: &'a Provisioner<'a>,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) stop: &'a Stop,
+    /// See [`super::execute`].
+    pub(super) operation_id: &'a str,
+}
+
+impl Runner<'_> {
+    pub(super) async fn run(&self, step: &Step, outputs: &Outputs) -> Outcome {
+        let begun = Instant::now();
+        self.observer.on(Event::Started { id: &step.id, action: step.work.action() });
+        let mut attempt = 0;
+        let mut retry = false;
+        loop {
+            let result = match &step.work {
+                Work::Create(resource) => {
+                    let token = client_token(self.operation_id, &step.id, resource);
+                    let creation = Creation { id: &step.id, resource, token: &token, retry };
+                    self.provisioner.create(creation, outputs).await.map(Some)
+                }
+                Work::Update { observed, desired } => {
+                    let token = client_token(self.operation_id, &step.id, desired);
+                    self.provisioner.update(&step.id, observed, desired, &token, outputs).await.map(Some)
+                }
+                Work::Delete(observed) => match self.provisioner.delete(&step.id, observed).await {
+                    Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+                    other => other.map(|()| None),
+                },
+            };
+            let error = match result {
+                Ok(Some(physical)) => return self.wait_until_ready(&step.id, physical, begun).await,
+                Ok(None) => return self.wait_until_gone(step, begun).await,
+                Err(error) => error,
+            };
+            let Some(patience) = patience(&step.work, &error) else { return Outcome::Failed(error) };
+            if begun.elapsed() >= patience {
+                return Outcome::Failed(error);
+            }
+            retry |= error.class == ErrorClass::Transport;
+            let pause = pause(attempt, LONGEST_PAUSE);
+            attempt += 1;
+            self.observer.on(Event::Retrying { id: &step.id, error: &error, pause });
+            if !self.sleep(pause).await {
+                return Outcome::Interrupted;
+            }
+        }
+    }
+
+    async fn wait_until_ready(&self, id: &ResourceId, physical: Physical, begun: Instant) -> Outcome {
+        let limit = ready(id.kind);
+        let mut attempt = 0;
+        loop {
+            let reason = match self.provisioner.readiness(id, &physical).await {
+                Ok(Readiness::Ready) => return Outcome::Made(physical),
+                Ok(Readiness::Failed(reason)) => return Outcome::Failed(wait_error(id, "failed", reason)),
+                Ok(Readiness::Pending(reason)) => reason,
+                // Not visible yet, or the question was lost: asking again is harmless.
+                Err(error) if is_passing(error.class) || error.class == ErrorClass::NotFound => error.to_string(),
+                Err(error) => return Outcome::Failed(error),
+            };
+            if begun.elapsed() >= limit {
+                return Outcome::Failed(wait_error(id, "timed out", format!("not ready after {} s: {reason}", limit.as_secs())));
+            }
+            self.observer.on(Event::Waiting { id, reason: &reason, elapsed: begun.elapsed() });
+            if !self.sleep(pause(attempt, LONGEST_PAUSE)).await {
+                return Outcome::Interrupted;
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn wait_until_gone(&self, step: &Step, begun: Instant) -> Outcome {
+        let Work::Delete(observed) = &step.work else { return Outcome::Removed };
+        let mut attempt = 0;
+        loop {
+            match self.provisioner.is_gone(&step.id, observed).await {
+                Ok(true) => return Outcome::Removed,
+                Ok(false) => {}
+                Err(error) if error.class == ErrorClass::NotFound => return Outcome::Removed,
+                Err(error) if is_passing(error.class) => {}
+                Err(error) => return Outcome::Failed(error),
+            }
+            if begun.elapsed() >= GONE {
+                let text = format!("still there after {} s", GONE.as_secs());
+                return Outcome::Failed(wait_error(&step.id, "timed out", text));
+            }
+            self.observer.on(Event::Waiting { id: &step.id, reason: going(step.id.kind), elapsed: begun.elapsed() });
+            if !self.sleep(pause(attempt, LONGEST_PAUSE)).await {
+                return Outcome::Interrupted;
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Returns whether the pause was slept to its end.
+    async fn sleep(&self, pause: Duration) -> bool {
+        tokio::select! {
+            () = sleep(pause) => true,
+            () = self.stop.requested() => false,
+        }
+    }
+}
+
+/// How long a failed call is tried again; `None` when that would not help.
+fn patience(work: &Work, error: &CloudError) -> Option<Duration> {
+    match error.class {
+        class if is_passing(class) => Some(CONSISTENCY),
+        // What the step refers to was made a moment ago and is not visible everywhere (Invalid…ID.NotFound).
+        ErrorClass::NotFound => Some(CONSISTENCY),
+        // What holds on to it is going, or its going is not visible everywhere (DependencyViolation, ResourceInUse).
+        ErrorClass::InUse => match work {
+            Work::Delete(_) => Some(GONE),
+            Work::Create(_) | Work::Update { .. } => Some(CONSISTENCY),
+        },
+        _ => None,
+    }
+}
+
+fn is_passing(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::NotYet | ErrorClass::Throttled | ErrorClass::Transport | ErrorClass::Conflict)
+}
+
+fn going(kind: Kind) -> &'static str {
+    match kind {
+        Kind::AutoscalingGroup => "its instances are shutting down",
+        Kind::NatGateway => "AWS is taking it down",
+        Kind::LoadBalancer => "its network interfaces are being released",
+        _ => "it is going",
+    }
+}
+
+fn wait_error(id: &ResourceId, code: &str, message: String) -> CloudError {
+    CloudError {
+        class: ErrorClass::Other,
+        operation: format!("waiting for {id}"),
+        code: Some(code.to_owned()),
+        message,
+        request_id: None,
+    }
+}
+
+/// `ClientToken`: the same for the same content in one operation, also when another process takes it up, so that a repeated call
+/// finds what the first one made. At most 64 characters of ASCII. Another operation has other tokens: AWS remembers them for a day,
+/// and would answer with a thing that was deleted meanwhile.
+fn client_token(operation_id: &str, id: &ResourceId, resource: &Resource) -> String {
+    let mut hash = Sha256::new();
+    hash.update(operation_id.as_bytes());
+    hash.update([0]);
+    hash.update(id.to_string().as_bytes());
+    for field in resource.fields() {
+        hash.update([0]);
+        hash.update(field.path.as_bytes());
+        hash.update([0]);
+        hash.update(field.value.to_json().to_string().as_bytes());
+    }
+    hash.finalize().iter().take(24).map(|byte| format!("{byte:02x}")).collect()
+}

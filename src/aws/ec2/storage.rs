@@ -1,0 +1,101 @@
+//! The etcd volumes of the slots.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{ResourceType, Volume as SdkVolume, VolumeState, VolumeType};
+
+use super::tags;
+use crate::aws::error::{answer_without, own, translate};
+use crate::cloud::{CloudError, Creation, ErrorClass, Physical, Readiness};
+use crate::model::{Disk, Volume};
+
+/// Numbers go to AWS as `i32` and are far below its limit.
+pub(super) fn to_i32(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+pub(super) fn to_u32(number: Option<i32>) -> Option<u32> {
+    number.and_then(|number| u32::try_from(number).ok())
+}
+
+/// Size and performance as AWS reports them. For gp2 and the magnetic types it reports an IOPS figure that follows from the size.
+pub(super) fn disk(
+    size: Option<i32>,
+    volume_type: Option<&VolumeType>,
+    iops: Option<i32>,
+    throughput: Option<i32>,
+    encrypted: Option<bool>,
+) -> Disk {
+    let volume_type = volume_type.map(VolumeType::as_str).unwrap_or_default();
+    let has_iops = matches!(volume_type, "gp3" | "io1" | "io2");
+    Disk {
+        size_gib: to_u32(size).unwrap_or_default(),
+        volume_type: volume_type.to_owned(),
+        iops: to_u32(iops).filter(|_| has_iops),
+        throughput: to_u32(throughput).filter(|_| volume_type == "gp3"),
+        encrypted: encrypted.unwrap_or_default(),
+    }
+}
+
+pub(super) fn disk_of(volume: &SdkVolume) -> Disk {
+    disk(volume.size(), volume.volume_type(), volume.iops(), volume.throughput(), volume.encrypted())
+}
+
+pub(super) async fn create_volume(client: &Client, creation: &Creation<'_>, volume: &Volume) -> Result<Physical, CloudError> {
+    const OPERATION: &str = "ec2:CreateVolume";
+    let Volume { zone, disk, tags } = volume;
+    let call = client
+        .create_volume()
+        .client_token(creation.token)
+        .availability_zone(zone)
+        .size(to_i32(disk.size_gib))
+        .volume_type(VolumeType::from(disk.volume_type.as_str()))
+        .set_iops(disk.iops.map(to_i32))
+        .set_throughput(disk.throughput.map(to_i32))
+        .encrypted(disk.encrypted)
+        .tag_specifications(tags::specification(ResourceType::Volume, tags));
+    let answer = call.send().await.map_err(|error| translate(OPERATION, error))?;
+    answer.volume_id.map(Physical::new).ok_or_else(|| answer_without(OPERATION, "volumeId"))
+}
+
+pub(super) async fn update_volume(client: &Client, id: &str, observed: &Volume, desired: &Volume) -> Result<(), CloudError> {
+    const OPERATION: &str = "ec2:ModifyVolume";
+    let (from, to) = (&observed.disk, &desired.disk);
+    if to.size_gib < from.size_gib {
+        let message = format!("a volume cannot shrink: {id} has {} GiB, {} GiB are wanted", from.size_gib, to.size_gib);
+        return Err(own(OPERATION, ErrorClass::Invalid, message));
+    }
+    if from != to {
+        let call = client
+            .modify_volume()
+            .volume_id(id)
+            .size(to_i32(to.size_gib))
+            .volume_type(VolumeType::from(to.volume_type.as_str()))
+            .set_iops(to.iops.map(to_i32))
+            .set_throughput(to.throughput.map(to_i32));
+        call.send().await.map_err(|error| translate(OPERATION, error))?;
+    }
+    tags::update(client, id, &observed.tags, &desired.tags).await
+}
+
+/// Fails with class `InUse` while the volume is attached.
+pub(super) async fn delete_volume(client: &Client, id: &str) -> Result<(), CloudError> {
+    client.delete_volume().volume_id(id).send().await.map_err(|error| translate("ec2:DeleteVolume", error))?;
+    Ok(())
+}
+
+pub(super) async fn volume_readiness(client: &Client, id: &str) -> Result<Readiness, CloudError> {
+    let call = client.describe_volumes().volume_ids(id);
+    let state = match call.send().await.map_err(|error| translate("ec2:DescribeVolumes", error)) {
+        Ok(answer) => answer.volumes().first().and_then(SdkVolume::state).cloned(),
+        // Made a moment ago, not visible everywhere.
+        Err(error) if error.class == ErrorClass::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(match state {
+        Some(VolumeState::Available | VolumeState::InUse) => Readiness::Ready,
+        // For example where the default KMS key of the account cannot be used.
+        Some(VolumeState::Error) => Readiness::Failed(format!("EBS could not make volume {id}")),
+        Some(state) => Readiness::Pending(format!("volume {id} is {}", state.as_str())),
+        None => Readiness::Pending(format!("volume {id} is not visible yet")),
+    })
+}

@@ -1,0 +1,222 @@
+//! The API's load balancer and what belongs to it, found by name: listing all of a region and their tags would cost a call for
+//! each twenty of them, whoever they belong to. The names hold a hash of the cluster's name.
+
+use std::net::Ipv4Addr;
+
+use aws_sdk_elasticloadbalancingv2::types::{
+    Listener as SdkListener, LoadBalancer as SdkLoadBalancer, LoadBalancerSchemeEnum, ProtocolEnum,
+    TargetGroup as SdkTargetGroup, TargetGroupAttribute, TargetHealthDescription, TargetHealthStateEnum,
+};
+
+use super::{CROSS_ZONE, DEREGISTRATION_DELAY, PRESERVE_CLIENT_IP, find_load_balancer, find_target_group, physical, target_id};
+use crate::aws::Aws;
+use crate::aws::ec2::ApiLoadBalancer;
+use crate::aws::error::{foreign, translate};
+use crate::aws::reference::Ids;
+use crate::cloud::{CloudError, ErrorClass, Observed, Physical, Scope, World};
+use crate::model::{
+    API_PORT, HealthCheck, Kind, Listener, LoadBalancer, Ref, Resource, ResourceId, Tags, Target, TargetGroup, Vpc,
+};
+
+/// Logical name of the load balancer, its group and its listener: a cluster has one of each.
+const API: &str = "api";
+
+/// What AWS answered, before it is known which subnets and groups are the cluster's.
+#[derive(Debug, Default)]
+pub(in crate::aws) struct Found {
+    load_balancer: Option<SdkLoadBalancer>,
+    listeners: Vec<SdkListener>,
+    group: Option<SdkTargetGroup>,
+    attributes: Vec<TargetGroupAttribute>,
+    targets: Vec<TargetHealthDescription>,
+}
+
+/// Five calls: two by name, and three for what they found.
+pub(in crate::aws) async fn fetch(aws: &Aws, scope: &Scope) -> Result<Found, CloudError> {
+    let load_balancer = async {
+        let Some(name) = &scope.load_balancer_name else { return Ok((None, Vec::new())) };
+        let found = find_load_balancer(aws, name).await?;
+        let listeners = match found.as_ref().and_then(SdkLoadBalancer::load_balancer_arn) {
+            Some(arn) => listeners(aws, arn).await?,
+            None => Vec::new(),
+        };
+        Ok((found, listeners))
+    };
+    let group = async {
+        let Some(name) = &scope.target_group_name else { return Ok((None, Vec::new(), Vec::new())) };
+        let found = find_target_group(aws, name).await?;
+        let (attributes, targets) = match found.as_ref().and_then(SdkTargetGroup::target_group_arn) {
+            Some(arn) => tokio::try_join!(attributes(aws, arn), target_health(aws, arn))?,
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok::<_, CloudError>((found, attributes, targets))
+    };
+    let ((load_balancer, listeners), (group, attributes, targets)) = tokio::try_join!(load_balancer, group)?;
+    Ok(Found { load_balancer, listeners, group, attributes, targets })
+}
+
+/// Listeners of a load balancer; none where it is gone.
+pub(super) async fn listeners(aws: &Aws, load_balancer: &str) -> Result<Vec<SdkListener>, CloudError> {
+    let pages = aws.elbv2.describe_listeners().load_balancer_arn(load_balancer).into_paginator().items().send();
+    let found = pages.collect::<Result<_, _>>().await;
+    none_if_gone(found.map_err(|error| translate("elasticloadbalancing:DescribeListeners", error)))
+}
+
+async fn attributes(aws: &Aws, group: &str) -> Result<Vec<TargetGroupAttribute>, CloudError> {
+    let answer = aws.elbv2.describe_target_group_attributes().target_group_arn(group).send().await;
+    let attributes = answer.map(|answer| answer.attributes.unwrap_or_default());
+    none_if_gone(attributes.map_err(|error| translate("elasticloadbalancing:DescribeTargetGroupAttributes", error)))
+}
+
+/// Targets of a group and their health; none where it is gone.
+pub(in crate::aws) async fn target_health(aws: &Aws, group: &str) -> Result<Vec<TargetHealthDescription>, CloudError> {
+    let answer = aws.elbv2.describe_target_health().target_group_arn(group).send().await;
+    let targets = answer.map(|answer| answer.target_health_descriptions.unwrap_or_default());
+    none_if_gone(targets.map_err(|error| translate("elasticloadbalancing:DescribeTargetHealth", error)))
+}
+
+/// Something may be deleted between the call that found it and the one that asks for more.
+fn none_if_gone<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, CloudError> {
+    match found {
+        Err(error) if error.class == ErrorClass::NotFound => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+impl Found {
+    /// The name that user-data may hold.
+    pub(in crate::aws) fn api(&self) -> Option<ApiLoadBalancer<'_>> {
+        let dns_name = self.load_balancer.as_ref()?.dns_name()?;
+        Some(ApiLoadBalancer { dns_name, name: API })
+    }
+
+    /// Adds what was found to the world, which has the slots' interfaces already.
+    ///
+    /// # Errors
+    /// When a thing of the name lies in a VPC that is neither the cluster's own nor the one it is placed in.
+    pub(in crate::aws) fn add_to(&self, world: &mut World, scope: &Scope, ids: &Ids) -> Result<(), CloudError> {
+        read(self, scope, ids, world)
+    }
+}
+
+fn read(found: &Found, scope: &Scope, ids: &Ids, world: &mut World) -> Result<(), CloudError> {
+    let own_vpc = |vpc: Option<&str>| vpc.is_some_and(|vpc| ids.name::<Vpc>(vpc).is_some() || scope.vpc.as_deref() == Some(vpc));
+    let mut arns = Vec::new();
+    if let Some((load_balancer, physical)) = found.load_balancer.as_ref().and_then(|found| Some((found, physical(found)?))) {
+        let id = ResourceId::new(Kind::LoadBalancer, API);
+        if !own_vpc(load_balancer.vpc_id()) {
+            let what = format!("the load balancer {}", physical.id);
+            return Err(foreign("elasticloadbalancing:DescribeLoadBalancers", &id, &what));
+        }
+        arns.push((physical.id.clone(), id.clone()));
+        add(world, id, read_load_balancer(load_balancer, ids), physical);
+    }
+    if let Some((group, arn)) = found.group.as_ref().and_then(|group| Some((group, group.target_group_arn()?))) {
+        let id = ResourceId::new(Kind::TargetGroup, API);
+        if !own_vpc(group.vpc_id()) {
+            let what = format!("the target group {arn}");
+            return Err(foreign("elasticloadbalancing:DescribeTargetGroups", &id, &what));
+        }
+        arns.push((arn.to_owned(), id.clone()));
+        add(world, id, read_target_group(group, &found.attributes, ids), Physical::new(arn));
+        read_targets(&found.targets, arn, world);
+    }
+    let own = Ids(arns.into_iter().collect());
+    read_listeners(&found.listeners, &own, world);
+    Ok(())
+}
+
+fn read_load_balancer(found: &SdkLoadBalancer, ids: &Ids) -> LoadBalancer {
+    LoadBalancer {
+        name: found.load_balancer_name.clone().unwrap_or_default(),
+        internet_facing: found.scheme == Some(LoadBalancerSchemeEnum::InternetFacing),
+        subnets: ids.references(found.availability_zones().iter().filter_map(|zone| zone.subnet_id())),
+        security_groups: ids.references(found.security_groups().iter().map(String::as_str)),
+        tags: Tags::new(),
+    }
+}
+
+fn read_target_group(found: &SdkTargetGroup, attributes: &[TargetGroupAttribute], ids: &Ids) -> TargetGroup {
+    let attribute = |key: &str| attributes.iter().find(|attribute| attribute.key() == Some(key))?.value();
+    let port = port(found.port);
+    TargetGroup {
+        name: found.target_group_name.clone().unwrap_or_default(),
+        vpc: ids.reference(found.vpc_id()),
+        port,
+        health_check: HealthCheck {
+            protocol: found.health_check_protocol().map(|protocol| protocol.as_str().to_owned()).unwrap_or_default(),
+            path: found.health_check_path.clone().unwrap_or_default(),
+            // Else it is `traffic-port`.
+            port: found.health_check_port().and_then(|port| port.parse().ok()).unwrap_or(port),
+            interval_seconds: number(found.health_check_interval_seconds),
+            timeout_seconds: number(found.health_check_timeout_seconds),
+            healthy_threshold: number(found.healthy_threshold_count),
+            unhealthy_threshold: number(found.unhealthy_threshold_count),
+        },
+        preserve_client_ip: attribute(PRESERVE_CLIENT_IP) == Some("true"),
+        cross_zone: attribute(CROSS_ZONE) == Some("true"),
+        deregistration_delay_seconds: attribute(DEREGISTRATION_DELAY).and_then(|value| value.parse().ok()).unwrap_or_default(),
+        tags: Tags::new(),
+    }
+}
+
+/// A target is a slot's by its address. One that no slot has keeps the address as its name.
+fn read_targets(found: &[TargetHealthDescription], group: &str, world: &mut World) {
+    for description in found {
+        // Deregistered, and listed until its connections have ended.
+        let state = description.target_health().and_then(|health| health.state());
+        if state == Some(&TargetHealthStateEnum::Draining) {
+            continue;
+        }
+        let Some(target) = description.target() else { continue };
+        let Some(address) = target.id().and_then(|id| id.parse::<Ipv4Addr>().ok()) else { continue };
+        let target = Target { target_group: Ref::own(API), address, port: port(target.port) };
+        let physical = Physical::new(target_id(group, &target));
+        let slot = slot_of(address, world);
+        let id = ResourceId::new(Kind::Target, slot.unwrap_or_else(|| format!("{address}:{}", target.port)));
+        add(world, id, target, physical);
+    }
+}
+
+fn slot_of(address: Ipv4Addr, world: &World) -> Option<String> {
+    world.resources.iter().find_map(|(id, observed)| match &observed.resource {
+        Resource::NetworkInterface(interface) if interface.address == address => Some(id.name.clone()),
+        _ => None,
+    })
+}
+
+/// The listener of the API's port has the API's name; any other one is called by its port.
+fn read_listeners(found: &[SdkListener], own: &Ids, world: &mut World) {
+    for listener in found {
+        let Some(arn) = listener.listener_arn() else { continue };
+        let port = port(listener.port);
+        let name = if port == API_PORT { API.to_owned() } else { format!("{API}:{port}") };
+        // Forwarding to a group is the only action of a network load balancer. What is not TCP shall be changed: its target is
+        // said to be none, because the model has no other protocol to compare with.
+        let group = listener.default_actions().iter().find_map(|action| action.target_group_arn());
+        let group = group.filter(|_| listener.protocol == Some(ProtocolEnum::Tcp));
+        let resource = Listener {
+            load_balancer: own.reference(listener.load_balancer_arn()),
+            port,
+            target_group: own.reference(group),
+            tags: Tags::new(),
+        };
+        add(world, ResourceId::new(Kind::Listener, name), resource, Physical::new(arn));
+    }
+}
+
+fn add(world: &mut World, id: ResourceId, resource: impl Into<Resource>, physical: Physical) {
+    let observed = Observed { resource: resource.into(), physical };
+    match world.resources.contains_key(&id) {
+        true => world.duplicates.push((id, observed)),
+        false => drop(world.resources.insert(id, observed)),
+    }
+}
+
+fn number(value: Option<i32>) -> u32 {
+    value.and_then(|value| u32::try_from(value).ok()).unwrap_or_default()
+}
+
+fn port(value: Option<i32>) -> u16 {
+    value.and_then(|value| u16::try_from(value).ok()).unwrap_or_default()
+}

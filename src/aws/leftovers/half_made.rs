@@ -1,0 +1,79 @@
+//! Things of the cluster's own kinds that its world does not show: each is observed through something else that an interrupted
+//! run may not have made, or has removed already.
+
+use aws_sdk_ec2::types::{LaunchTemplate as SdkTemplate, State, Tag, VpcEndpoint as SdkEndpoint};
+
+use crate::aws::Aws;
+use crate::aws::error::translate;
+use crate::aws::facts::filter;
+use crate::aws::iam;
+use crate::cloud::{CloudError, Leftover, Observed, Physical};
+use crate::model::{
+    Disk, InstanceProfileRef, Kind, LaunchNetwork, LaunchTemplate, Ref, Resource, ResourceId, Tags, UserData, VpcEndpoint,
+    iam_path, tags,
+};
+
+pub(super) async fn find(aws: &Aws, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
+    let path = iam_path(cluster);
+    let (templates, endpoints, profiles) =
+        tokio::try_join!(templates(aws, cluster), endpoints(aws, cluster), iam::profiles_below(aws, &path))?;
+    let mut found: Vec<(ResourceId, Observed)> = templates.iter().filter_map(read_template).collect();
+    found.extend(endpoints.iter().filter_map(read_endpoint));
+    // One with a role is observed through the role.
+    found.extend(profiles.iter().filter(|profile| profile.roles.is_empty()).map(iam::observe::roleless));
+    Ok(found.into_iter().map(|(id, observed)| Leftover::Own { id, observed }).collect())
+}
+
+/// All launch templates of the cluster: in the world they are found by their instance profiles, which a state that is lost, or
+/// was written by an earlier spec, does not name.
+async fn templates(aws: &Aws, cluster: &str) -> Result<Vec<SdkTemplate>, CloudError> {
+    let call = aws.ec2.describe_launch_templates().filters(super::owned(cluster));
+    let pages = call.filters(filter("tag-key", [tags::ID.to_owned()])).into_paginator().items().send();
+    pages.collect::<Result<_, _>>().await.map_err(|error| translate("ec2:DescribeLaunchTemplates", error))
+}
+
+/// All gateway endpoints of the cluster: in the world one is found in the route tables.
+async fn endpoints(aws: &Aws, cluster: &str) -> Result<Vec<SdkEndpoint>, CloudError> {
+    let call = aws.ec2.describe_vpc_endpoints().filters(super::owned(cluster));
+    let pages = call.filters(filter("tag-key", [tags::ID.to_owned()])).into_paginator().items().send();
+    pages.collect::<Result<_, _>>().await.map_err(|error| translate("ec2:DescribeVpcEndpoints", error))
+}
+
+/// Only what its removal needs: nothing is compared with it.
+fn read_template(template: &SdkTemplate) -> Option<(ResourceId, Observed)> {
+    let id = logical_id(template.tags(), Kind::LaunchTemplate)?;
+    let resource = LaunchTemplate {
+        name: template.launch_template_name.clone().unwrap_or_default(),
+        image: String::new(),
+        instance_type: String::new(),
+        key_pair: None,
+        instance_profile: InstanceProfileRef::Foreign { arn: String::new() },
+        network: LaunchNetwork::Groups { security_groups: Vec::new(), public_ip: false },
+        root_device: String::new(),
+        root_disk: Disk { size_gib: 0, volume_type: String::new(), iops: None, throughput: None, encrypted: false },
+        metadata_hop_limit: 0,
+        metadata_tokens_required: false,
+        user_data: UserData { text: String::new(), api_name_of: None },
+        instance_tags: Tags::new(),
+        tags: Tags::new(),
+    };
+    Some((id, observed(resource, template.launch_template_id.as_deref()?)))
+}
+
+fn read_endpoint(endpoint: &SdkEndpoint) -> Option<(ResourceId, Observed)> {
+    if matches!(endpoint.state(), Some(State::Deleting | State::Deleted)) {
+        return None;
+    }
+    let id = logical_id(endpoint.tags(), Kind::VpcEndpoint)?;
+    let service = endpoint.service_name.clone().unwrap_or_default();
+    let resource = VpcEndpoint { vpc: Ref::Nothing, service, route_tables: Vec::new(), tags: Tags::new() };
+    Some((id, observed(resource, endpoint.vpc_endpoint_id.as_deref()?)))
+}
+
+fn observed(resource: impl Into<Resource>, physical: &str) -> Observed {
+    Observed { resource: resource.into(), physical: Physical::new(physical) }
+}
+
+fn logical_id(found: &[Tag], kind: Kind) -> Option<ResourceId> {
+    ResourceId::parse(super::value(found, tags::ID)?).filter(|id| id.kind == kind)
+}

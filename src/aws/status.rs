@@ -1,0 +1,191 @@
+//! What runs: groups, instances and targets, as `validate` needs them.
+
+use async_trait::async_trait;
+use aws_sdk_autoscaling::types::{
+    Activity, AutoScalingGroup, Filter as GroupFilter, Instance as SdkGroupInstance, LifecycleState, ScalingActivityStatusCode,
+};
+use aws_sdk_ec2::types::Instance as SdkInstance;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::error::translate;
+use super::facts::filter;
+use super::{Aws, elbv2};
+use crate::cloud::status::GroupInstance;
+use crate::cloud::{CloudError, CloudStatus, GroupStatus, InstanceStatus, TargetState};
+use crate::model::{Kind, ResourceId, tags};
+use crate::spec::Cluster;
+
+/// Groups whose activities are asked for at a time.
+const CONCURRENCY: usize = 8;
+
+#[async_trait]
+impl CloudStatus for Aws {
+    async fn groups(&self, cluster: &Cluster) -> Result<Vec<GroupStatus>, CloudError> {
+        let owned =
+            GroupFilter::builder().name(format!("tag:{}", tags::cluster(cluster.name.as_str()))).values(tags::OWNED).build();
+        let pages = self.autoscaling.describe_auto_scaling_groups().filters(owned).max_records(100);
+        let pages = pages.into_paginator().items().send();
+        let found: Result<Vec<AutoScalingGroup>, _> = pages.collect().await;
+        let found = found.map_err(|error| translate("autoscaling:DescribeAutoScalingGroups", error))?;
+        let statuses = stream::iter(found.iter().filter_map(read_group)).map(|mut status| async move {
+            if !is_at_strength(&status) {
+                status.last_failure = last_failure(self, &status.group_name).await?;
+            }
+            Ok::<_, CloudError>(status)
+        });
+        let mut statuses: Vec<GroupStatus> = statuses.buffer_unordered(CONCURRENCY).try_collect().await?;
+        statuses.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(statuses)
+    }
+
+    async fn instances(&self, cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {
+        Ok(find_instances(self, cluster.name.as_str()).await?.iter().filter_map(read_instance).collect())
+    }
+
+    async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetState>, CloudError> {
+        let found = elbv2::observe::target_health(self, target_group_arn).await?;
+        let states = found.iter().filter_map(|description| {
+            let health = description.target_health()?;
+            let reason = health.description().map(str::to_owned).or_else(|| Some(health.reason()?.as_str().to_owned()));
+            Some(TargetState {
+                address: description.target()?.id()?.to_owned(),
+                state: health.state()?.as_str().to_owned(),
+                reason,
+            })
+        });
+        Ok(states.collect())
+    }
+}
+
+/// Instances of a cluster that are not terminated.
+pub(super) async fn find_instances(aws: &Aws, cluster: &str) -> Result<Vec<SdkInstance>, CloudError> {
+    const OPERATION: &str = "ec2:DescribeInstances";
+    let states = ["pending", "running", "stopping", "stopped", "shutting-down"].map(str::to_owned);
+    let mut pages = aws
+        .ec2
+        .describe_instances()
+        .filters(filter(&format!("tag:{}", tags::cluster(cluster)), [tags::OWNED.to_owned()]))
+        .filters(filter("instance-state-name", states))
+        .max_results(1000)
+        .into_paginator()
+        .send();
+    let mut instances = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| translate(OPERATION, error))?;
+        let reservations = page.reservations.unwrap_or_default().into_iter();
+        instances.extend(reservations.flat_map(|reservation| reservation.instances.unwrap_or_default()));
+    }
+    Ok(instances)
+}
+
+/// `None` for a group that carries the cluster's tag and is not one of kclust's.
+fn read_group(group: &AutoScalingGroup) -> Option<GroupStatus> {
+    let tag = group.tags().iter().find(|tag| tag.key() == Some(tags::ID))?;
+    let id = ResourceId::parse(tag.value()?).filter(|id| id.kind == Kind::AutoscalingGroup)?;
+    Some(GroupStatus {
+        name: id.name,
+        group_name: group.auto_scaling_group_name.clone()?,
+        min_size: number(group.min_size),
+        max_size: number(group.max_size),
+        desired_capacity: number(group.desired_capacity),
+        instances: group.instances().iter().filter_map(read_group_instance).collect(),
+        suspended_processes: group
+            .suspended_processes()
+            .iter()
+            .filter_map(|process| process.process_name().map(str::to_owned))
+            .collect(),
+        last_failure: None,
+    })
+}
+
+fn read_group_instance(instance: &SdkGroupInstance) -> Option<GroupInstance> {
+    let version = instance.launch_template().and_then(|template| template.version());
+    Some(GroupInstance {
+        id: instance.instance_id.clone()?,
+        zone: instance.availability_zone.clone().unwrap_or_default(),
+        lifecycle_state: instance.lifecycle_state()?.as_str().to_owned(),
+        health_status: instance.health_status.clone().unwrap_or_default(),
+        launch_template_version: version.map(str::to_owned),
+    })
+}
+
+fn is_at_strength(group: &GroupStatus) -> bool {
+    let serves = |instance: &&GroupInstance| {
+        instance.lifecycle_state == LifecycleState::InService.as_str() && instance.health_status.eq_ignore_ascii_case("healthy")
+    };
+    group.instances.iter().filter(serves).count() >= group.desired_capacity as usize
+}
+
+/// Why the group's latest launches failed.
+async fn last_failure(aws: &Aws, group: &str) -> Result<Option<String>, CloudError> {
+    let call = aws.autoscaling.describe_scaling_activities().auto_scaling_group_name(group).max_records(20);
+    let answer = call.send().await.map_err(|error| translate("autoscaling:DescribeScalingActivities", error))?;
+    Ok(newest_failure(answer.activities()))
+}
+
+/// Activities come newest first. A failure before the last launch that succeeded is history.
+fn newest_failure(activities: &[Activity]) -> Option<String> {
+    for activity in activities {
+        match activity.status_code() {
+            Some(ScalingActivityStatusCode::Failed | ScalingActivityStatusCode::Cancelled) => {
+                let message = activity.status_message().or_else(|| activity.description());
+                return message.map(|message| message.split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+            Some(ScalingActivityStatusCode::Successful)
+                if activity.description().is_some_and(|it| it.starts_with("Launching")) =>
+            {
+                return None;
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn read_instance(instance: &SdkInstance) -> Option<InstanceStatus> {
+    let group = instance.tags().iter().find(|tag| tag.key() == Some(tags::GROUP)).and_then(|tag| tag.value());
+    Some(InstanceStatus {
+        id: instance.instance_id.clone()?,
+        state: instance.state()?.name()?.as_str().to_owned(),
+        zone: instance.placement().and_then(|placement| placement.availability_zone()).unwrap_or_default().to_owned(),
+        instance_type: instance.instance_type().map(|name| name.as_str().to_owned()).unwrap_or_default(),
+        private_address: instance.private_ip_address().and_then(|address| address.parse().ok()),
+        group: group.map(str::to_owned),
+    })
+}
+
+fn number(value: Option<i32>) -> u32 {
+    value.and_then(|value| u32::try_from(value).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn activity(status: ScalingActivityStatusCode, description: &str, message: &str) -> Activity {
+        Activity::builder()
+            .activity_id("1")
+            .auto_scaling_group_name("g")
+            .cause("c")
+            .start_time(aws_sdk_autoscaling::primitives::DateTime::from_secs(0))
+            .status_code(status)
+            .description(description)
+            .status_message(message)
+            .build()
+    }
+
+    #[test]
+    fn only_failures_since_the_last_launch_count() {
+        use ScalingActivityStatusCode::{Failed, InProgress, Successful};
+        let launch = "Launching a new EC2 instance: i-1";
+        let activities = [
+            activity(InProgress, launch, ""),
+            activity(Successful, "Terminating EC2 instance: i-0", ""),
+            activity(Failed, "Launching a new EC2 instance", "We currently do not have\n sufficient capacity"),
+            activity(Successful, launch, ""),
+            activity(Failed, "Launching a new EC2 instance", "old"),
+        ];
+        assert_eq!(newest_failure(&activities).as_deref(), Some("We currently do not have sufficient capacity"));
+        assert_eq!(newest_failure(&activities[3..]), None);
+    }
+}

@@ -1,0 +1,293 @@
+//! What can be typed. Texts here are the help of every command, held by golden files.
+
+mod examples;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::spec::{ClusterName, Region};
+use crate::store::StoreUrl;
+
+pub use spec::SpecArgs;
+
+/// Your own Kubernetes cluster on AWS.
+///
+/// kclust makes a Kubernetes cluster on AWS from one spec, tells whether it is healthy, and removes it again. Commands that
+/// change something show a plan first and ask. Any of them can be interrupted and run again: it picks up where it left off.
+///
+/// The result goes to standard output; questions, progress and errors go to standard error.
+#[derive(Debug, Parser)]
+#[command(name = "kclust", version, max_term_width = 100, arg_required_else_help = true, after_long_help = examples::ROOT)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// State store: s3://BUCKET[/PREFIX] or file:///DIR
+    ///
+    /// Where the spec, the keys and the lock of each cluster lie. A bucket that does not exist is made by `create`.
+    #[arg(long, global = true, value_name = "URL", env = "KCLUST_STATE", hide_env_values = true, value_parser = store_url)]
+    pub state: Option<StoreUrl>,
+
+    /// AWS region
+    ///
+    /// Where it is left out, it follows from the zones of the cluster, and otherwise from the AWS configuration.
+    #[arg(long, global = true, value_name = "REGION", value_parser = region)]
+    pub region: Option<Region>,
+
+    /// Format of the result
+    #[arg(short, long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: OutputFormat,
+
+    /// Say nothing but the result, warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Tell every step; twice: log the calls to AWS as well
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// When to use colors
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+}
+
+impl GlobalArgs {
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, 1) => Verbosity::Verbose,
+            (false, _) => Verbosity::Debug,
+        }
+    }
+}
+
+/// How much is told on standard error, from little to much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    Normal,
+    /// Every step as well.
+    Verbose,
+    /// And the log of calls.
+    Debug,
+}
+
+/// Format of what goes to standard output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    #[default]
+    Table,
+    Json,
+    Yaml,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create a cluster, or finish creating it
+    ///
+    /// The cluster is described by a file or by options; options are a shorthand for the same document, and `kclust get spec`
+    /// shows it with every default filled in. Run the same command again after an interruption or a failure: what exists is
+    /// kept, what is missing is made.
+    #[command(after_long_help = examples::CREATE)]
+    Create(Box<CreateArgs>),
+
+    /// Bring a cluster to a changed spec
+    ///
+    /// With a file, the cluster is brought to that spec. Without one, it is brought back to the spec that it has: whatever was
+    /// changed or removed by other means is put right.
+    #[command(after_long_help = examples::UPDATE)]
+    Update(UpdateArgs),
+
+    /// Check that a cluster is what its spec says, and healthy
+    ///
+    /// Checks the AWS resources, the autoscaling groups, the targets of the load balancer, the DNS record, the API server and
+    /// the nodes, and changes nothing. Exits 0 when the cluster is healthy, 3 when it is not, and 4 when that could not be
+    /// found out.
+    #[command(after_long_help = examples::VALIDATE)]
+    Validate(NameArgs),
+
+    /// Remove everything that a cluster owns
+    ///
+    /// Whatever carries the cluster's tags is removed, load balancers that its services made included. Volumes with data of
+    /// pods are kept and listed, and so are the backups of etcd. A network that was there before stays as it is.
+    ///
+    /// You are asked to type the cluster's name.
+    #[command(after_long_help = examples::DELETE)]
+    Delete(DeleteArgs),
+
+    /// Write everything that a cluster is made of to files
+    ///
+    /// User data, kubeadm configuration, IAM policies and the plan, without a call to AWS: to read, to compare, to review.
+    #[command(after_long_help = examples::RENDER)]
+    Render(RenderArgs),
+
+    /// Look at clusters
+    #[command(subcommand, after_long_help = examples::GET)]
+    Get(GetCommand),
+
+    /// Print the JSON schema of the spec
+    ///
+    /// Editors with a YAML language server complete and check a spec with it.
+    #[command(after_long_help = examples::SCHEMA)]
+    Schema,
+
+    /// Print a completion script for a shell
+    #[command(after_long_help = examples::COMPLETION)]
+    Completion(CompletionArgs),
+
+    /// Print a manual page
+    #[command(after_long_help = examples::MAN)]
+    Man(ManArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GetCommand {
+    /// List the clusters of the state store
+    Clusters,
+    /// Print the spec of a cluster with every default filled in
+    Spec(NameArgs),
+}
+
+/// Which cluster.
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// Name of the cluster
+    ///
+    /// May be left out where the state store holds exactly one cluster.
+    #[arg(value_name = "NAME", value_parser = cluster_name)]
+    pub name: Option<ClusterName>,
+}
+
+/// Which cluster, where its spec can say so.
+#[derive(Debug, Args)]
+pub struct SpecNameArgs {
+    /// Name of the cluster
+    ///
+    /// May be left out where a file names it. If both do, they must agree.
+    #[arg(value_name = "NAME", value_parser = cluster_name)]
+    pub name: Option<ClusterName>,
+}
+
+/// How a plan is confirmed.
+#[derive(Debug, Args)]
+pub struct ChangeArgs {
+    /// Do not ask
+    ///
+    /// Needed where standard input is not a terminal: without it the plan is printed, nothing is changed, and the exit code is 2.
+    #[arg(long)]
+    pub yes: bool,
+
+    /// Show the plan and change nothing
+    ///
+    /// Nothing at all is written, the state store included.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// With --dry-run, exit 10 when there is something to change
+    #[arg(long, requires = "dry_run")]
+    pub detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    #[command(flatten)]
+    pub name: SpecNameArgs,
+
+    /// File with the spec; - reads standard input
+    ///
+    /// The file is the whole spec: it cannot be combined with the options that describe a cluster.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "SpecArgs")]
+    pub file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub change: ChangeArgs,
+
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct UpdateArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// File with the new spec; - reads standard input
+    ///
+    /// It names the cluster; NAME may be left out.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    #[command(flatten)]
+    pub change: ChangeArgs,
+
+    /// Exit 0 when there is no such cluster
+    #[arg(long)]
+    pub ignore_not_found: bool,
+
+    /// Remove the backups of etcd as well; they are kept otherwise
+    #[arg(long)]
+    pub delete_backups: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    #[command(flatten)]
+    pub name: SpecNameArgs,
+
+    /// File with the spec; - reads standard input
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+
+    /// Directory to write to; it is made when it is missing
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The command to describe; kclust itself when left out
+    #[arg(value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+fn store_url(text: &str) -> Result<StoreUrl, String> {
+    // The error's own text repeats what was typed, which clap shows already.
+    StoreUrl::parse(text).map_err(|error| error.reason)
+}
+
+fn cluster_name(text: &str) -> Result<ClusterName, String> {
+    ClusterName::parse(text).map_err(|allowed| format!("it must be {allowed}"))
+}
+
+fn region(text: &str) -> Result<Region, String> {
+    Region::parse(text).map_err(|allowed| format!("it must be {allowed}"))
+}

@@ -1,0 +1,83 @@
+//! What follows the options in `--help`: examples, and what scripts need to know.
+
+pub(super) const ROOT: &str = "\
+Examples:
+  export KCLUST_STATE=s3://acme-kclust
+  kclust create dev.example.com --zones us-east-1a --dry-run
+  kclust create dev.example.com --zones us-east-1a
+  kclust validate dev.example.com
+  kclust delete dev.example.com
+
+Exit codes:
+    0  done; the cluster is healthy
+    1  failed
+    2  bad usage or a bad spec, or a confirmation is missing
+    3  the cluster is unhealthy
+    4  it could not be found out whether the cluster is healthy
+    5  locked by another operator
+   10  with --dry-run --detailed-exitcode: there is something to change
+  130  interrupted
+
+Environment:
+  KCLUST_STATE           the same as --state
+  AWS_PROFILE, AWS_...   credentials, region and endpoints, as the AWS CLI
+                         reads them
+  NO_COLOR               no colors, as with --color never";
+
+pub(super) const CREATE: &str = "\
+Examples:
+  One control plane and two workers in one zone:
+    kclust create dev.example.com --zones us-east-1a
+
+  Three control planes in three zones, on private addresses:
+    kclust create prod.example.com --topology private \\
+        --zones us-east-1a,us-east-1b,us-east-1c --dns-zone example.com
+
+  From a file, as a pipeline does it:
+    kclust create -f prod.yaml --yes";
+
+pub(super) const UPDATE: &str = "\
+Examples:
+  See what a changed spec would do:
+    kclust update -f prod.yaml --dry-run
+
+  Is the cluster what the spec says? 0: yes, 10: no:
+    kclust update prod.example.com --dry-run --detailed-exitcode";
+
+pub(super) const VALIDATE: &str = "\
+Examples:
+  kclust validate prod.example.com
+  kclust validate prod.example.com -o json";
+
+pub(super) const DELETE: &str = "\
+Examples:
+  See what would go:
+    kclust delete dev.example.com --dry-run
+
+  Without a question, and no error when it is gone already:
+    kclust delete dev.example.com --yes --ignore-not-found";
+
+pub(super) const RENDER: &str = "\
+Examples:
+  kclust render -f prod.yaml --out rendered/";
+
+pub(super) const GET: &str = "\
+Examples:
+  kclust get clusters
+  kclust get spec prod.example.com > prod.yaml";
+
+pub(super) const SCHEMA: &str = "\
+Examples:
+  kclust schema > kclust.schema.json";
+
+pub(super) const COMPLETION: &str = "\
+Examples:
+  kclust completion bash > ~/.local/share/bash-completion/completions/kclust
+  kclust completion zsh > \"${fpath[1]}/_kclust\"
+  kclust completion fish > ~/.config/fish/completions/kclust.fish";
+
+pub(super) const MAN: &str = "\
+Examples:
+  kclust man > kclust.1
+  kclust man create > kclust-create.1
+  kclust man get spec > kclust-get-spec.1";

@@ -1,0 +1,121 @@
+//! `kclust create` and `kclust update`.
+
+use serde_json::json;
+
+use crate::apply::Stop;
+use crate::cli::error::{CliError, exit};
+use crate::cli::{ChangeArgs, Cli, CreateArgs, Progress, UpdateArgs};
+use crate::ops::{self, Applied, Ending, OpsError};
+use crate::plan::{Operation, Plan};
+
+use super::operator::{Terminals, listen_for_interrupts};
+use super::session::Session;
+use super::{Streams, spec_source};
+
+pub(super) async fn create(cli: &Cli, args: &CreateArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    let name = args.name.name.as_ref();
+    let cluster = match &args.file {
+        Some(file) => spec_source::from_file(file, name, streams)?,
+        None => spec_source::from_options(name, cli.global.region.as_ref(), &args.spec, streams)?,
+    };
+    let session = Session::for_cluster(&cli.global, &cluster).await?;
+    run(cli, &args.change, streams, async |environment| ops::create(environment, &cluster, args.change.dry_run).await, &session)
+        .await
+}
+
+pub(super) async fn update(cli: &Cli, args: &UpdateArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    let changed = match &args.file {
+        Some(file) => Some(spec_source::from_file(file, args.name.name.as_ref(), streams)?),
+        None => None,
+    };
+    let (session, name) = match &changed {
+        Some(cluster) => (Session::for_cluster(&cli.global, cluster).await?, cluster.name.clone()),
+        None => Session::for_name(&cli.global, args.name.name.as_ref()).await?,
+    };
+    run(
+        cli,
+        &args.change,
+        streams,
+        async |environment| ops::update(environment, &name, changed.as_ref(), args.change.dry_run).await,
+        &session,
+    )
+    .await
+}
+
+/// Runs a command that plans, asks and applies, and prints how it ended.
+pub(super) async fn run(
+    cli: &Cli,
+    change: &ChangeArgs,
+    streams: &mut Streams,
+    work: impl AsyncFnOnce(&ops::Environment<'_>) -> Result<Ending, OpsError>,
+    session: &Session,
+) -> Result<u8, CliError> {
+    let verbosity = cli.global.verbosity();
+    let terminal = streams.terminal.clone();
+    let progress = Progress::new(&terminal, verbosity);
+    let operator = Terminals::new(&terminal, &progress, Some(change), verbosity);
+    let stop = Stop::default();
+    listen_for_interrupts(&stop);
+    let ended = {
+        let environment = session.environment(&progress, &operator, &stop);
+        work(&environment).await
+    };
+    progress.clear();
+    if matches!(ended, Err(OpsError::NotConfirmed)) {
+        operator.print_unasked(streams)?;
+    }
+    print_ending(ended?, change, streams)
+}
+
+fn print_ending(ending: Ending, change: &ChangeArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    match ending {
+        Ending::Planned(plan) => {
+            print_plan(&plan, streams)?;
+            Ok(if change.detailed_exitcode && !plan.is_empty() { exit::CHANGES } else { exit::DONE })
+        }
+        Ending::Unchanged(plan) => {
+            print_plan(&plan, streams)?;
+            Ok(exit::DONE)
+        }
+        Ending::Declined => {
+            streams.tell("Nothing was changed.\n");
+            Ok(exit::FAILED)
+        }
+        Ending::Applied(applied) => {
+            print_applied(&applied, streams)?;
+            Ok(exit::DONE)
+        }
+    }
+}
+
+fn print_plan(plan: &Plan, streams: &mut Streams) -> Result<(), CliError> {
+    streams.print_result(&plan.to_json(), |terminal| plan.to_text(terminal.stdout))
+}
+
+fn print_applied(applied: &Applied, streams: &mut Streams) -> Result<(), CliError> {
+    let Applied { operation, cluster, report } = applied;
+    let seconds = report.elapsed.as_secs();
+    let document = json!({
+        "cluster": cluster,
+        "operation": operation,
+        "steps": report.done,
+        "seconds": seconds,
+        "resources": report.outputs.0.iter().map(|(id, physical)| json!({ "id": id, "physical": physical })).collect::<Vec<_>>(),
+    });
+    let steps = format!("{} change{} in {}", report.done, if report.done == 1 { "" } else { "s" }, duration(seconds));
+    streams.print_result(&document, |_| match operation {
+        Operation::Create => format!(
+            "Created {cluster}: {steps}.\nIts machines are starting and need some minutes to form a cluster.\n\
+             Next: kclust validate {cluster}\n"
+        ),
+        Operation::Update => format!("Updated {cluster}: {steps}.\n"),
+        Operation::Delete => format!("Deleted {cluster}: {steps}.\n"),
+    })
+}
+
+fn duration(seconds: u64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}

@@ -1,0 +1,162 @@
+//! Opening AWS and the state store for a command.
+
+use std::sync::Arc;
+
+use crate::apply::Stop;
+use crate::aws::Aws;
+use crate::cli::error::CliError;
+use crate::cli::{GlobalArgs, Progress};
+use crate::cloud::{Cloud, Identity};
+use crate::ops::{Environment, OpsError, StateRoot, cluster_names, cluster_spec};
+use crate::spec::{Cluster, ClusterName};
+use crate::store::{FileStore, ObjectStore, StoreUrl, SystemClock};
+
+use super::operator::Terminals;
+
+/// Answers for buckets of all regions.
+const ANY_REGION: &str = "us-east-1";
+
+/// The state store alone: enough to look.
+pub(super) struct Store {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    pub(super) root: StateRoot,
+}
+
+/// AWS in one region, and the state store.
+pub(super) struct Session {
+    aws: Aws,
+    identity: Identity,
+    store: Store,
+}
+
+/// `--state` or `KCLUST_STATE`.
+pub(super) fn store_url(global: &GlobalArgs) -> Result<StoreUrl, CliError> {
+    global.state.clone().ok_or_else(|| CliError::Usage {
+        headline: "no state store is named".to_owned(),
+        hint: "give s3://BUCKET[/PREFIX] or file:///DIR with --state or in KCLUST_STATE".to_owned(),
+    })
+}
+
+impl Store {
+    /// Opens the store to look into it; who owns a bucket does not matter then.
+    pub(super) async fn open(global: &GlobalArgs) -> Result<Self, CliError> {
+        match store_url(global)? {
+            StoreUrl::File { dir } => Ok(Self::directory(dir)),
+            StoreUrl::S3 { bucket, prefix } => {
+                // Any region will do to find a bucket; its own is used from then on.
+                let aws = match Aws::connect(global.region.as_ref().map(ToString::to_string)).await {
+                    Ok(aws) => aws,
+                    Err(_) => connect(Some(ANY_REGION.to_owned())).await?,
+                };
+                Self::bucket(&aws, &bucket, &prefix, None).await
+            }
+        }
+    }
+
+    fn directory(dir: std::path::PathBuf) -> Self {
+        Self { objects: Arc::new(FileStore::new(dir)), root: StateRoot::Directory }
+    }
+
+    async fn bucket(aws: &Aws, bucket: &str, prefix: &str, account: Option<String>) -> Result<Self, CliError> {
+        let store = aws.state_store(bucket, prefix, account).await?;
+        let (bucket, prefix, region) = (bucket.to_owned(), prefix.to_owned(), store.region().to_owned());
+        Ok(Self { objects: Arc::new(store), root: StateRoot::S3 { bucket, prefix, region } })
+    }
+
+    /// The cluster that is meant: the one that is named, or the only one that there is.
+    pub(super) async fn named(&self, name: Option<&ClusterName>) -> Result<ClusterName, CliError> {
+        if let Some(name) = name {
+            return Ok(name.clone());
+        }
+        let mut names = cluster_names(self.objects.as_ref()).await?;
+        match (names.pop(), names.len()) {
+            (Some(only), 0) => Ok(only),
+            (None, _) => Err(CliError::Usage {
+                headline: format!("no cluster is named, and {} holds none", self.objects.root()),
+                hint: "is --state or KCLUST_STATE right?".to_owned(),
+            }),
+            (Some(last), _) => Err(CliError::Usage {
+                headline: format!("no cluster is named, and {} holds {}", self.objects.root(), names.len() + 1),
+                hint: format!(
+                    "name one of {}",
+                    names.iter().chain([&last]).map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                ),
+            }),
+        }
+    }
+}
+
+impl Session {
+    /// Connects to the region of a spec.
+    pub(super) async fn for_cluster(global: &GlobalArgs, cluster: &Cluster) -> Result<Self, CliError> {
+        check_region(global, cluster)?;
+        Self::connect(global, Some(cluster.region.to_string())).await
+    }
+
+    /// Connects to the region of a cluster that the state knows; of one that it does not know, to that of the options.
+    pub(super) async fn for_name(global: &GlobalArgs, name: Option<&ClusterName>) -> Result<(Self, ClusterName), CliError> {
+        let store = Store::open(global).await?;
+        let name = store.named(name).await?;
+        let region = match cluster_spec(store.objects.as_ref(), &name).await {
+            Ok(cluster) => {
+                check_region(global, &cluster)?;
+                Some(cluster.region.to_string())
+            }
+            Err(OpsError::NoSuchCluster { .. }) => global.region.as_ref().map(ToString::to_string),
+            Err(error) => return Err(error.into()),
+        };
+        Ok((Self::connect(global, region).await?, name))
+    }
+
+    async fn connect(global: &GlobalArgs, region: Option<String>) -> Result<Self, CliError> {
+        let url = store_url(global)?;
+        let aws = connect(region).await?;
+        // The first call of any command: missing credentials are told before anything else.
+        let identity = aws
+            .identity()
+            .await
+            .map_err(|source| OpsError::Cloud { action: "find out whose credentials these are".to_owned(), source })?;
+        let store = match url {
+            StoreUrl::File { dir } => Store::directory(dir),
+            StoreUrl::S3 { bucket, prefix } => Store::bucket(&aws, &bucket, &prefix, Some(identity.account.clone())).await?,
+        };
+        Ok(Self { aws, identity, store })
+    }
+
+    /// What the use cases work with.
+    pub(super) fn environment<'a>(
+        &'a self,
+        progress: &'a Progress,
+        operator: &'a Terminals<'a>,
+        stop: &'a Stop,
+    ) -> Environment<'a> {
+        Environment {
+            aws: &self.aws,
+            identity: self.identity.clone(),
+            objects: Arc::clone(&self.store.objects),
+            state_root: self.store.root.clone(),
+            clock: Arc::new(SystemClock),
+            observer: progress,
+            operator,
+            stop,
+        }
+    }
+}
+
+async fn connect(region: Option<String>) -> Result<Aws, CliError> {
+    let connected = Aws::connect(region).await;
+    Ok(connected.map_err(|source| OpsError::Cloud { action: "set up AWS".to_owned(), source })?)
+}
+
+/// A region on the command line that is not the cluster's is a mistake worth stopping for.
+fn check_region(global: &GlobalArgs, cluster: &Cluster) -> Result<(), CliError> {
+    match &global.region {
+        Some(region) if *region != cluster.region => Err(OpsError::OtherRegion {
+            cluster: cluster.name.to_string(),
+            owner: cluster.region.to_string(),
+            region: region.to_string(),
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,298 @@
+//! Every way to fail → headline, causes, hint and exit code. The one place where errors become words.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::apply::{Failure, Report};
+use crate::cloud::{CloudError, ErrorClass};
+use crate::diag::Diagnostics;
+use crate::ops::OpsError;
+use crate::plan::{Action, Operation, PlanError, TextStyle};
+use crate::store::{InvalidStoreUrl, LockError, StoreError};
+
+/// Exit codes, as `kclust --help` lists them.
+pub mod exit {
+    pub const DONE: u8 = 0;
+    pub const FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const UNHEALTHY: u8 = 3;
+    pub const UNKNOWN: u8 = 4;
+    pub const LOCKED: u8 = 5;
+    pub const CHANGES: u8 = 10;
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// Why a command ends without its result.
+#[derive(Debug)]
+pub enum CliError {
+    /// A spec that is not one; it renders itself.
+    Spec(Diagnostics),
+    /// Something about the command line.
+    Usage {
+        headline: String,
+        hint: String,
+    },
+    /// A local file or stream.
+    Io {
+        headline: String,
+        source: std::io::Error,
+    },
+    Ops(OpsError),
+}
+
+impl From<OpsError> for CliError {
+    fn from(error: OpsError) -> Self {
+        Self::Ops(error)
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::Ops(error.into())
+    }
+}
+
+impl From<InvalidStoreUrl> for CliError {
+    fn from(error: InvalidStoreUrl) -> Self {
+        let hint = "give s3://BUCKET[/PREFIX] or file:///DIR with --state or in KCLUST_STATE".to_owned();
+        Self::Usage { headline: error.to_string(), hint }
+    }
+}
+
+/// What is printed of an error.
+#[derive(Default)]
+struct Words {
+    headline: String,
+    causes: Vec<String>,
+    hint: Option<String>,
+}
+
+impl Words {
+    fn new(headline: impl Into<String>) -> Self {
+        Self { headline: headline.into(), ..Self::default() }
+    }
+
+    fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl CliError {
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Spec(_) | Self::Usage { .. } => exit::USAGE,
+            Self::Io { .. } => exit::FAILED,
+            Self::Ops(error) => match error {
+                OpsError::Lock(LockError::Held(_)) => exit::LOCKED,
+                OpsError::Interrupted { .. } => exit::INTERRUPTED,
+                OpsError::Facts(_)
+                | OpsError::DifferentSpec { .. }
+                | OpsError::StateNotReachable
+                | OpsError::OtherRegion { .. }
+                | OpsError::UserDataTooLarge { .. }
+                | OpsError::NotConfirmed
+                | OpsError::Plan(PlanError::Irreplaceable { .. } | PlanError::SlotRemoval { .. }) => exit::USAGE,
+                OpsError::Cloud { .. }
+                | OpsError::Store(_)
+                | OpsError::Lock(LockError::Store(_))
+                | OpsError::Plan(PlanError::Dangling { .. } | PlanError::Cycle(_))
+                | OpsError::Pki(_)
+                | OpsError::NoSuchCluster { .. }
+                | OpsError::StateLost { .. }
+                | OpsError::OtherAccount { .. }
+                | OpsError::StateChanged { .. }
+                | OpsError::NotApplied { .. }
+                | OpsError::LockLost { .. }
+                | OpsError::Left { .. }
+                | OpsError::StoredSpec { .. } => exit::FAILED,
+            },
+        }
+    }
+
+    /// The text for standard error.
+    pub fn render(&self, style: TextStyle) -> String {
+        let words = match self {
+            Self::Spec(diagnostics) => return diagnostics.render(style.color),
+            Self::Usage { headline, hint } => Words::new(headline).hint(hint),
+            Self::Io { headline, source } => Words::new(headline).cause(source.to_string()),
+            Self::Ops(error) => ops_words(error),
+        };
+        let mut text = String::new();
+        let (red, cyan) = (paint(AnsiColor::Red, style), paint(AnsiColor::Cyan, style));
+        let _ = writeln!(text, "{red}Error:{red:#} {}", words.headline);
+        for cause in &words.causes {
+            let _ = writeln!(text, "  {}", cause.replace('\n', "\n  "));
+        }
+        if let Some(hint) = &words.hint {
+            let _ = writeln!(text, "{cyan}Hint:{cyan:#} {hint}");
+        }
+        text
+    }
+}
+
+fn paint(color: AnsiColor, style: TextStyle) -> Style {
+    if style.color { Style::new().bold().fg_color(Some(color.into())) } else { Style::new() }
+}
+
+fn ops_words(error: &OpsError) -> Words {
+    match error {
+        OpsError::Cloud { source, .. } => cloud_words(Words::new(error.to_string()), source),
+        OpsError::Store(source) | OpsError::Lock(LockError::Store(source)) => store_words(source),
+        OpsError::Lock(LockError::Held(held)) => Words::new(held.to_string()).hint(held.hint()),
+        OpsError::Plan(problem) => plan_words(problem),
+        OpsError::Pki(source) => Words::new(error.to_string()).cause(source.to_string()),
+        OpsError::Facts(problems) => {
+            let lines = problems.iter().map(|problem| format!("{problem}\n  {}", problem.hint));
+            Words { headline: error.to_string(), causes: lines.collect(), hint: None }
+        }
+        OpsError::NoSuchCluster { known, .. } => {
+            let words = Words::new(error.to_string());
+            match known.is_empty() {
+                true => words.hint("it holds no clusters; is --state or KCLUST_STATE right?"),
+                false => words.hint(format!("it holds {}", known.join(", "))),
+            }
+        }
+        OpsError::DifferentSpec { cluster, differences } => {
+            let words = differences.iter().fold(Words::new(error.to_string()), |words, line| words.cause(line));
+            words.hint(format!("to change the cluster, run `kclust update {cluster} -f FILE`"))
+        }
+        OpsError::StateLost { cluster, .. } => Words::new(error.to_string())
+            .cause("Their keys and their spec were in a state store that is gone or lies elsewhere.")
+            .hint(format!(
+                "name the right store with --state; if it is lost, `kclust delete {cluster}` removes them by their tags"
+            )),
+        OpsError::OtherAccount { .. } => {
+            Words::new(error.to_string()).hint("choose the right credentials, with AWS_PROFILE for example")
+        }
+        OpsError::OtherRegion { .. } => Words::new(error.to_string()).hint("a cluster cannot move; make another one"),
+        OpsError::StateNotReachable => Words::new(error.to_string())
+            .cause("Instances read their boot program and their keys from the state store.")
+            .hint("use --state s3://BUCKET[/PREFIX]; a file:// store serves --dry-run and `kclust render`"),
+        OpsError::UserDataTooLarge { .. } => {
+            Words::new(error.to_string()).hint("shorten labels, taints or the list of mirrors in the spec")
+        }
+        OpsError::StateChanged { .. } => {
+            Words::new(error.to_string()).hint("nothing was changed; run the command again to see a new plan")
+        }
+        OpsError::NotConfirmed => Words::new("nothing was changed: there is no terminal to confirm the plan on")
+            .hint("add --yes to carry it out, or --dry-run to only look"),
+        OpsError::NotApplied { cluster, operation, report } => report_words(error.to_string(), cluster, *operation, report),
+        OpsError::Interrupted { cluster, operation, report } => report_words(error.to_string(), cluster, *operation, report),
+        OpsError::LockLost { cluster, report, .. } => report_words(error.to_string(), cluster, Operation::Update, report)
+            .hint("look who else works on the cluster before running the command again"),
+        OpsError::Left { left, cluster } => {
+            let words = left.iter().fold(Words::new(error.to_string()), |words, line| words.cause(line));
+            words.hint(format!("something keeps making them, or holds on to them; then run `kclust delete {cluster}` again"))
+        }
+        OpsError::StoredSpec { problem, .. } => Words::new(error.to_string())
+            .cause(problem.trim_end())
+            .hint("it was written by another version of kclust, or by hand; earlier specs are in history/ beside it"),
+    }
+}
+
+fn plan_words(problem: &PlanError) -> Words {
+    let words = Words::new(problem.to_string());
+    match problem {
+        PlanError::Irreplaceable { .. } => {
+            words.hint("machines depend on it: go back to the old value, or make a new cluster and move the workloads")
+        }
+        PlanError::SlotRemoval { .. } => {
+            words.hint("kclust does not remove control planes yet: keep `controlPlane.replicas` and the zones as they are")
+        }
+        PlanError::Dangling { .. } | PlanError::Cycle(_) => {
+            words.hint("this is a mistake in kclust; please report it with the spec")
+        }
+    }
+}
+
+fn store_words(error: &StoreError) -> Words {
+    let words = Words::new(error.to_string());
+    let words = match error {
+        StoreError::Cloud { source, .. } => cloud_words(words, source),
+        StoreError::Io { source, .. } => words.cause(source.to_string()),
+        _ => words,
+    };
+    match error.hint() {
+        Some(hint) => words.hint(hint),
+        None => words,
+    }
+}
+
+/// AWS's answer, and what usually helps.
+fn cloud_words(words: Words, error: &CloudError) -> Words {
+    let words = words.cause(error.to_string());
+    match cloud_hint(error) {
+        Some(hint) => words.hint(hint),
+        None => words,
+    }
+}
+
+fn cloud_hint(error: &CloudError) -> Option<String> {
+    Some(match error.class {
+        ErrorClass::Credentials => {
+            "set credentials as for the AWS CLI (AWS_PROFILE, `aws sso login`, AWS_ACCESS_KEY_ID …) and run the command again"
+                .into()
+        }
+        ErrorClass::Denied => format!("the identity in use needs permission for {}", error.operation),
+        ErrorClass::Quota => {
+            "ask for a higher limit in Service Quotas, or free what is not in use; then run the command again".into()
+        }
+        ErrorClass::Unreachable => "check the network, the region, and AWS_ENDPOINT_URL if it is set".into(),
+        ErrorClass::Throttled => "somebody else uses up the account's request rate; run the command again later".into(),
+        ErrorClass::Transport => "run the command again: it takes up where it was".into(),
+        ErrorClass::NotFound
+        | ErrorClass::AlreadyExists
+        | ErrorClass::InUse
+        | ErrorClass::NotYet
+        | ErrorClass::Invalid
+        | ErrorClass::Conflict
+        | ErrorClass::Other => return None,
+    })
+}
+
+/// What failed and why, what was skipped, what exists, and how to go on.
+fn report_words(headline: String, cluster: &str, operation: Operation, report: &Report) -> Words {
+    let mut words = Words::new(headline);
+    for Failure { id, action, error } in &report.failures {
+        let verb = match action {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Replace => "replace",
+            Action::Delete => "delete",
+        };
+        words = words.cause(format!("could not {verb} {id}\n  {error}"));
+    }
+    if !report.skipped.is_empty() {
+        words = words.cause(format!("not tried, because they need what failed: {}", list(&report.skipped)));
+    }
+    if !report.not_done.is_empty() {
+        words = words.cause(format!("not done: {}", list(&report.not_done)));
+    }
+    words =
+        words.cause(format!("done: {} of {} steps; {} resources exist now", report.done, report.total, report.outputs.0.len()));
+    let again = match operation {
+        Operation::Create => format!("run the same command again to go on, or `kclust delete {cluster}` to remove what exists"),
+        Operation::Update | Operation::Delete => "run the same command again to go on".to_owned(),
+    };
+    match report.failures.iter().find_map(|failure| cloud_hint(&failure.error)) {
+        Some(hint) => words.hint(format!("{hint}; {again}")),
+        None => words.hint(again),
+    }
+}
+
+/// The first few of many.
+fn list<T: ToString>(items: &[T]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = items.iter().take(SHOWN).map(ToString::to_string).collect();
+    match items.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!("{} and {more} more", shown.join(", ")),
+        _ => shown.join(", "),
+    }
+}

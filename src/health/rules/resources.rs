@@ -1,0 +1,97 @@
+//! Everything that the spec asks for exists, as the spec describes it, and nothing else.
+
+use std::fmt;
+
+use crate::model::{Kind, Value};
+use crate::plan::{Action, Change};
+
+use super::super::Snapshot;
+use super::super::report::{Check, Findings};
+use super::count;
+
+const NAME: &str = "resources";
+
+pub(super) fn check(snapshot: &Snapshot) -> Check {
+    let mut drift = Drift::default();
+    for change in relevant(snapshot) {
+        drift.add(change);
+    }
+    // The plan leaves these alone, because either may hold the data of an etcd member. A person has to decide.
+    for (id, observed) in snapshot.world.duplicates.iter().filter(|(id, _)| id.kind == Kind::Volume) {
+        drift.superfluous += 1;
+        drift.findings.add(id.to_string(), format!("{id} ({}): a second volume of this identity", observed.physical.id));
+    }
+    if drift.findings.is_empty() {
+        return Check::ok(NAME, format!("{} as specified", count(snapshot.plan.unchanged, "resource")));
+    }
+    Check::failed(NAME, drift.to_string(), drift.findings)
+}
+
+/// All but the API's record, which has a check of its own.
+fn relevant(snapshot: &Snapshot) -> impl Iterator<Item = &Change> {
+    let own_check = snapshot.cluster.dns.is_some();
+    snapshot.plan.changes.iter().filter(move |change| !(own_check && change.id.kind == Kind::DnsRecord))
+}
+
+#[derive(Default)]
+struct Drift {
+    missing: usize,
+    different: usize,
+    superfluous: usize,
+    findings: Findings,
+}
+
+impl Drift {
+    fn add(&mut self, change: &Change) {
+        let id = &change.id;
+        match change.action {
+            Action::Create => {
+                self.missing += 1;
+                self.findings.add(id.to_string(), format!("{id}: missing"));
+            }
+            Action::Update | Action::Replace => {
+                // A field that stays as it is: the plan touches it because what it points at is replaced. That is the finding, not this.
+                let mut fields = change.fields.iter().filter(|field| field.from != field.to).peekable();
+                self.different += usize::from(fields.peek().is_some());
+                for field in fields {
+                    let (is, should) = (shown(&field.from), shown(&field.to));
+                    self.findings.add(id.to_string(), format!("{id}: {} is {is}, should be {should}", field.path));
+                }
+            }
+            Action::Delete => {
+                self.superfluous += 1;
+                let physical = change.physical.as_deref().unwrap_or("without id");
+                self.findings.add(id.to_string(), format!("{id} ({physical}): {}", change.reason));
+            }
+        }
+    }
+}
+
+/// `1 resource is missing, 2 differ, 1 is superfluous`.
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            (self.missing, "is missing", "are missing"),
+            (self.different, "differs", "differ"),
+            (self.superfluous, "is superfluous", "are superfluous"),
+        ];
+        let mut first = true;
+        for (number, one, many) in kinds.into_iter().filter(|(number, ..)| *number > 0) {
+            let words = if number == 1 { one } else { many };
+            match std::mem::take(&mut first) {
+                true => write!(f, "{} {words}", count(number, "resource"))?,
+                false => write!(f, ", {number} {words}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::Absent => "absent".to_owned(),
+        Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Reference(..) | Value::List(_) | Value::Content { .. } => {
+            value.to_string()
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Each rule with what it is content with and what it objects to.
+
+use super::fixture::{API, MACHINES, after, group, id, instance, node, nodes, spoil_world};
+use crate::cloud::{GroupStatus, Observed, Physical};
+use crate::health::{Check, CheckStatus, KubernetesView, Report, Role, Snapshot, Status, api_address, api_url};
+use crate::model::{Kind, RecordValue, Resource};
+
+/// Status, message, lines of the cause and resources of one check.
+type Told<'a> = (CheckStatus, &'a str, Vec<&'a str>, Vec<&'a str>);
+
+fn find<'a>(report: &'a Report, name: &str) -> &'a Check {
+    report.checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name}"))
+}
+
+fn told<'a>(report: &'a Report, name: &str) -> Told<'a> {
+    let check = find(report, name);
+    let cause = check.cause.iter().flat_map(|cause| cause.lines()).collect();
+    (check.status, &check.message, cause, check.resources.iter().map(String::as_str).collect())
+}
+
+fn ok(message: &str) -> Told<'_> {
+    (CheckStatus::Ok, message, Vec::new(), Vec::new())
+}
+
+fn skipped(message: &str) -> Told<'_> {
+    (CheckStatus::Skipped, message, Vec::new(), Vec::new())
+}
+
+fn unknown<'a>(message: &'a str, cause: &'a str) -> Told<'a> {
+    (CheckStatus::Unknown, message, vec![cause], Vec::new())
+}
+
+fn failed<'a>(message: &'a str, cause: &[&'a str], resources: &[&'a str]) -> Told<'a> {
+    (CheckStatus::Failed, message, cause.to_vec(), resources.to_vec())
+}
+
+/// The names of the checks that are not `ok`.
+fn not_ok(report: &Report) -> Vec<&str> {
+    report.checks.iter().filter(|check| check.status != CheckStatus::Ok).map(|check| check.name.as_str()).collect()
+}
+
+#[test]
+fn a_healthy_cluster_passes_every_check() {
+    let report = after(|_| {});
+    assert_eq!(not_ok(&report), Vec::<&str>::new());
+    assert_eq!(told(&report, "resources"), ok("11 resources as specified"));
+    assert_eq!(told(&report, "group/cp-1"), ok("1 of 1 instance in service"));
+    assert_eq!(told(&report, "group/workers"), ok("3 of 3 instances in service"));
+    assert_eq!(told(&report, "targets"), ok("3 of 3 targets healthy"));
+    assert_eq!(told(&report, "dns"), ok("api.prod.example.com points at the load balancer"));
+    assert_eq!(told(&report, "api"), ok("https://api.prod.example.com:6443 answers: v1.36.2"));
+    assert_eq!(told(&report, "nodes"), ok("6 nodes Ready"));
+    assert_eq!(told(&report, "versions"), ok("API server and 6 nodes run 1.36.2"));
+    assert_eq!((report.status, report.status.exit_code()), (Status::Healthy, 0));
+}
+
+#[test]
+fn a_failure_outweighs_what_is_unknown() {
+    let unreachable = |snapshot: &mut Snapshot| {
+        snapshot.kubernetes = KubernetesView::Unreachable { address: API.into(), reason: "connection refused".into() };
+    };
+    let report = after(unreachable);
+    assert_eq!((report.status, report.status.exit_code()), (Status::Unknown, 4));
+    let report = after(|snapshot| {
+        unreachable(snapshot);
+        spoil_world(snapshot, |world| drop(world.resources.remove(&id("Volume/cp-1"))));
+    });
+    assert_eq!((report.status, report.status.exit_code()), (Status::Unhealthy, 3));
+}
+
+#[test]
+fn drift_is_named_field_by_field() {
+    let report = after(|snapshot| {
+        spoil_world(snapshot, |world| {
+            let rule = world.resources.get_mut(&id("SecurityGroupRule/control-plane:API from nodes")).unwrap();
+            let Resource::SecurityGroupRule(rule) = &mut rule.resource else { panic!() };
+            rule.ports = Some((6444, 6444));
+            rule.protocol = "udp".into();
+            world.resources.remove(&id("Volume/cp-2"));
+            let group = world.resources[&id("SecurityGroup/control-plane")].clone();
+            world.resources.insert(id("SecurityGroup/old"), Observed { physical: Physical::new("sg-9"), ..group });
+        });
+    });
+    assert_eq!(
+        told(&report, "resources"),
+        failed(
+            "1 resource is missing, 1 differs, 1 is superfluous",
+            &[
+                "SecurityGroup/old (sg-9): no longer part of the spec",
+                "SecurityGroupRule/control-plane:API from nodes: protocol is udp, should be tcp",
+                "SecurityGroupRule/control-plane:API from nodes: ports is [6444, 6444], should be [6443, 6443]",
+                "Volume/cp-2: missing",
+            ],
+            &["SecurityGroup/old", "SecurityGroupRule/control-plane:API from nodes", "Volume/cp-2"],
+        )
+    );
+    assert_eq!(not_ok(&report), ["resources"]);
+}
+
+#[test]
+fn what_only_follows_from_a_replacement_is_no_drift_of_its_own() {
+    let report = after(|snapshot| {
+        spoil_world(snapshot, |world| {
+            let balancer = world.resources.get_mut(&id("LoadBalancer/api")).unwrap();
+            let Resource::LoadBalancer(balancer) = &mut balancer.resource else { panic!() };
+            balancer.internet_facing = true;
+        });
+    });
+    let (_, message, cause, resources) = told(&report, "resources");
+    assert_eq!(message, "1 resource differs");
+    assert_eq!(cause.len(), 1, "{cause:?}");
+    assert_eq!(resources, ["LoadBalancer/api"]);
+    // The record is an alias of the load balancer and would be written again with it, but it is right as it is.
+    assert_eq!(find(&report, "dns").status, CheckStatus::Ok);
+}
+
+#[test]
+fn a_second_volume_of_a_slot_is_reported_though_the_plan_leaves_it_alone() {
+    let report = after(|snapshot| {
+        spoil_world(snapshot, |world| {
+            let volume = world.resources[&id("Volume/cp-1")].clone();
+            world.duplicates.push((id("Volume/cp-1"), Observed { physical: Physical::new("vol-2"), ..volume }));
+        });
+    });
+    assert_eq!(
+        told(&report, "resources"),
+        failed("1 resource is superfluous", &["Volume/cp-1 (vol-2): a second volume of this identity"], &["Volume/cp-1"])
+    );
+}
+
+#[test]
+fn long_lists_are_cut_but_every_resource_is_named() {
+    let report = after(|snapshot| {
+        spoil_world(snapshot, |world| world.resources.clear());
+    });
+    let (_, message, cause, resources) = told(&report, "resources");
+    assert_eq!(message, "10 resources are missing", "all but the record, which has its own check");
+    assert_eq!((cause.len(), resources.len()), (10, 10));
+    let report = after(|snapshot| nodes(snapshot).clear());
+    assert_eq!(find(&report, "nodes").resources.len(), 6);
+    let report = after(|snapshot| {
+        nodes(snapshot).clear();
+        let more = (0..7).map(|number| instance(&format!("i-9{number}"), "workers", "us-east-1a"));
+        snapshot.instances.as_mut().unwrap().extend(more);
+    });
+    let (_, message, cause, resources) = told(&report, "nodes");
+    assert_eq!(message, "13 instances without a node");
+    assert_eq!((cause.len(), *cause.last().unwrap(), resources.len()), (11, "and 3 more", 13));
+}
+
+#[test]
+fn a_weak_group_tells_what_aws_says() {
+    let capacity = "We currently do not have sufficient m6i.xlarge capacity in the Availability Zone you requested (us-east-1c).";
+    let report = after(|snapshot| {
+        let workers = &mut snapshot.groups.as_mut().unwrap()[3];
+        workers.instances[0].lifecycle_state = "Pending".into();
+        workers.instances[1].health_status = "Unhealthy".into();
+        workers.instances.pop();
+        workers.last_failure = Some(capacity.replacen(' ', "\n ", 1));
+    });
+    assert_eq!(
+        told(&report, "group/workers"),
+        failed(
+            "0 of 3 instances in service",
+            &[capacity, "i-0b1 in us-east-1a: Pending, Healthy", "i-0b2 in us-east-1b: InService, Unhealthy"],
+            &["AutoscalingGroup/workers", "i-0b1", "i-0b2"],
+        )
+    );
+    let report = after(|snapshot| drop(snapshot.groups.as_mut().unwrap()[3].instances.pop()));
+    assert_eq!(
+        told(&report, "group/workers"),
+        failed(
+            "2 of 3 instances in service",
+            &["no scaling activity has failed: AWS is still launching instances"],
+            &["AutoscalingGroup/workers"],
+        )
+    );
+}
+
+#[test]
+fn a_group_that_cannot_heal_is_not_well_though_it_is_at_strength() {
+    let report = after(|snapshot| {
+        snapshot.groups.as_mut().unwrap()[0].suspended_processes = vec!["AZRebalance".into(), "Launch".into()];
+    });
+    let (status, message, cause, _) = told(&report, "group/cp-1");
+    assert_eq!((status, message), (CheckStatus::Failed, "1 of 1 instance in service, Launch suspended"));
+    assert!(cause[0].ends_with("resume-processes --auto-scaling-group-name cp-1-prod-example-com-0123abcd"), "{cause:?}");
+    let report = after(|snapshot| snapshot.groups.as_mut().unwrap()[0].suspended_processes = vec!["AZRebalance".into()]);
+    assert_eq!(not_ok(&report), Vec::<&str>::new());
+}
+
+#[test]
+fn groups_above_strength_and_at_zero_are_well() {
+    let report = after(|snapshot| {
+        let groups = snapshot.groups.as_mut().unwrap();
+        groups[3].desired_capacity = 2;
+        snapshot.cluster.node_groups[0].min_size = 0;
+    });
+    assert_eq!(told(&report, "group/workers"), ok("3 instances in service, 2 wanted"));
+    let to_zero = |snapshot: &mut Snapshot| {
+        let groups = snapshot.groups.as_mut().unwrap();
+        groups[3] = GroupStatus { name: "workers".into(), ..group("none") };
+    };
+    let report = after(|snapshot| {
+        to_zero(snapshot);
+        snapshot.cluster.node_groups[0].min_size = 0;
+    });
+    assert_eq!(told(&report, "group/workers"), ok("scaled to zero"));
+    let report = after(to_zero);
+    let (status, message, ..) = told(&report, "group/workers");
+    assert_eq!((status, message), (CheckStatus::Failed, "0 of 3 instances in service"), "the spec wants three");
+}
+
+#[test]
+fn a_group_that_is_missing_and_groups_that_cannot_be_seen_differ() {
+    let report = after(|snapshot| drop(snapshot.groups.as_mut().unwrap().remove(1)));
+    assert_eq!(told(&report, "group/cp-2"), failed("the autoscaling group does not exist", &[], &["AutoscalingGroup/cp-2"]));
+    let denied = "autoscaling:DescribeAutoScalingGroups: AccessDenied: not authorized";
+    let report = after(|snapshot| snapshot.groups = Err(denied.into()));
+    assert_eq!(told(&report, "groups"), unknown("the autoscaling groups could not be looked at", denied));
+    assert_eq!(not_ok(&report), ["groups"]);
+    assert_eq!(report.status, Status::Unknown);
+}
+
+#[test]
+fn targets_are_told_with_their_reason() {
+    let report = after(|snapshot| {
+        let targets = snapshot.targets.as_mut().unwrap();
+        targets[1].state = "unhealthy".into();
+        targets[1].reason = Some("Health checks failed".into());
+        targets.pop();
+    });
+    assert_eq!(
+        told(&report, "targets"),
+        failed(
+            "1 of 3 targets healthy",
+            &["cp-2 (10.20.32.11): unhealthy: Health checks failed", "cp-3: not registered"],
+            &["Target/cp-2", "Target/cp-3"],
+        )
+    );
+    let report = after(|snapshot| snapshot.targets = Err("elasticloadbalancing:DescribeTargetHealth: Throttling".into()));
+    assert_eq!(
+        told(&report, "targets"),
+        unknown("the health of the targets could not be looked at", "elasticloadbalancing:DescribeTargetHealth: Throttling")
+    );
+    let report = after(|snapshot| spoil_world(snapshot, |world| world.resources.retain(|id, _| id.kind != Kind::TargetGroup)));
+    assert_eq!(told(&report, "targets"), failed("the target group does not exist", &[], &["TargetGroup/api"]));
+}
+
+#[test]
+fn an_endpoint_of_records_has_no_targets() {
+    let report = after(|snapshot| snapshot.cluster.api.endpoint = crate::spec::ApiEndpoint::Dns);
+    assert_eq!(told(&report, "targets"), skipped("the API has no load balancer"));
+}
+
+#[test]
+fn a_record_that_is_missing_or_points_elsewhere_is_wrong() {
+    let report = after(|snapshot| spoil_world(snapshot, |world| drop(world.resources.remove(&id("DnsRecord/api")))));
+    assert_eq!(told(&report, "dns"), failed("api.prod.example.com has no record", &[], &["DnsRecord/api"]));
+    let report = after(|snapshot| {
+        spoil_world(snapshot, |world| {
+            let record = world.resources.get_mut(&id("DnsRecord/api")).unwrap();
+            let Resource::DnsRecord(record) = &mut record.resource else { panic!() };
+            record.value = RecordValue::Other("CNAME old.example.com".into());
+        });
+    });
+    let (status, message, cause, resources) = told(&report, "dns");
+    assert_eq!((status, message), (CheckStatus::Failed, "the record of api.prod.example.com is not as specified"));
+    assert!(cause.iter().any(|line| line.contains("is CNAME old.example.com, should be LoadBalancer/api")), "{cause:?}");
+    assert_eq!(resources, ["DnsRecord/api"]);
+    assert_eq!(not_ok(&report), ["dns"], "the same fault is not told twice");
+}
+
+#[test]
+fn without_a_zone_there_is_no_record_to_check() {
+    let report = after(|snapshot| snapshot.cluster.dns = None);
+    assert_eq!(told(&report, "dns"), skipped("no hosted zone in the spec: the load balancer's own name is used"));
+}
+
+#[test]
+fn an_api_out_of_reach_is_unknown_and_one_that_refuses_is_wrong() {
+    let address = || API.to_owned();
+    let reason = "api.prod.example.com does not resolve: Name or service not known";
+    let report = after(|snapshot| {
+        snapshot.kubernetes = KubernetesView::Unreachable { address: address(), reason: reason.into() };
+    });
+    assert_eq!(told(&report, "api"), unknown("https://api.prod.example.com:6443 could not be reached from here", reason));
+    assert_eq!(told(&report, "nodes"), skipped("the API is not reachable"));
+    assert_eq!(told(&report, "versions"), skipped("the API is not reachable"));
+    assert!(report.nodes.iter().all(|node| node.name.is_none() && node.ready.is_none() && node.version.is_none()));
+    assert_eq!(report.nodes.len(), MACHINES.len());
+    let report = after(|snapshot| {
+        snapshot.kubernetes = KubernetesView::Refused { address: address(), reason: "503".into() };
+    });
+    assert_eq!(told(&report, "api"), failed("https://api.prod.example.com:6443 answers, but not as it should", &["503"], &[]));
+    assert_eq!(told(&report, "nodes"), skipped("the API does not answer as it should"));
+    let report = after(|snapshot| snapshot.kubernetes = KubernetesView::Skipped { reason: "the API has no address".into() });
+    assert_eq!(told(&report, "api"), skipped("the API has no address"));
+    assert_eq!(told(&report, "nodes"), skipped("the API was not asked"));
+}
+
+#[test]
+fn instances_and_nodes_are_matched_by_provider_id() {
+    let report = after(|snapshot| {
+        snapshot.instances.as_mut().unwrap()[5].state = "pending".into();
+        let nodes = nodes(snapshot);
+        nodes[0].name = "ip-10-20-32-10.ec2.internal".into();
+        nodes[3].not_ready = Some("NodeStatusUnknown: Kubelet stopped posting node status.".into());
+        nodes[5] = node("i-0c1", "workers", "us-east-1c");
+        let mut bare = node("bare", "workers", "us-east-1c");
+        bare.provider_id = None;
+        nodes.push(bare);
+        let mut other = node("metal", "workers", "us-east-1c");
+        other.provider_id = Some("metal://7".into());
+        nodes.push(other);
+    });
+    assert_eq!(
+        told(&report, "nodes"),
+        failed(
+            "1 node not Ready, 1 instance without a node, 3 nodes without an instance",
+            &[
+                "i-0b3 (workers): pending, but not a node",
+                "i-0b1 (workers): NodeStatusUnknown: Kubelet stopped posting node status.",
+                "i-0c1: i-0c1 is not an instance of the cluster",
+                "bare: no provider id",
+                "metal: provider id metal://7 names no instance",
+            ],
+            &["i-0b3", "i-0b1", "i-0c1", "bare", "metal"],
+        )
+    );
+    let first = &report.nodes[0];
+    assert_eq!((first.name.as_deref(), first.instance_id.as_deref()), (Some("ip-10-20-32-10.ec2.internal"), Some("i-0a1")));
+    assert_eq!(first.role, Role::ControlPlane);
+    assert_eq!(report.nodes.iter().filter(|node| node.ready == Some(false)).count(), 2);
+    assert_eq!(report.nodes.len(), 9);
+}
+
+#[test]
+fn instances_on_their_way_out_owe_nothing() {
+    let report = after(|snapshot| {
+        snapshot.instances.as_mut().unwrap().push(instance("i-0d1", "workers", "us-east-1a"));
+        let mut leaving = group("workers").instances.remove(0);
+        leaving.id = "i-0d1".into();
+        leaving.lifecycle_state = "Terminating:Wait".into();
+        snapshot.groups.as_mut().unwrap()[3].instances.push(leaving);
+        let mut ended = instance("i-0d2", "workers", "us-east-1a");
+        ended.state = "shutting-down".into();
+        snapshot.instances.as_mut().unwrap().push(ended);
+        let mut node = node("i-0d2", "workers", "us-east-1a");
+        node.not_ready = Some("NodeStatusUnknown".into());
+        nodes(snapshot).push(node);
+    });
+    assert_eq!(not_ok(&report), Vec::<&str>::new());
+    let named: Vec<_> = report.nodes.iter().filter_map(|node| node.instance_id.as_deref()).collect();
+    assert!(!named.contains(&"i-0d1") && named.contains(&"i-0d2"), "{named:?}");
+}
+
+#[test]
+fn an_instance_that_no_group_launched_may_join_but_need_not() {
+    let report = after(|snapshot| {
+        for id in ["i-0e1", "i-0e2"] {
+            let mut instance = instance(id, "", "us-east-1a");
+            instance.group = None;
+            snapshot.instances.as_mut().unwrap().push(instance);
+        }
+        nodes(snapshot).push(node("i-0e1", "", "us-east-1a"));
+    });
+    assert_eq!(told(&report, "nodes"), ok("7 nodes Ready"));
+}
+
+#[test]
+fn one_list_of_instances_is_enough_and_none_is_not() {
+    let report = after(|snapshot| snapshot.instances = Err("ec2:DescribeInstances: denied".into()));
+    assert_eq!(told(&report, "nodes"), ok("6 nodes Ready"));
+    assert_eq!(report.nodes[3].group.as_deref(), Some("workers"));
+    let blind = |snapshot: &mut Snapshot| {
+        snapshot.instances = Err("ec2:DescribeInstances: denied".into());
+        snapshot.groups = Err("autoscaling:DescribeAutoScalingGroups: denied".into());
+    };
+    let report = after(blind);
+    assert_eq!(
+        told(&report, "nodes"),
+        unknown("6 nodes Ready, but the instances could not be listed", "ec2:DescribeInstances: denied")
+    );
+    assert_eq!(report.nodes.len(), 6);
+    let report = after(|snapshot| {
+        blind(snapshot);
+        nodes(snapshot)[0].not_ready = Some("KubeletNotReady".into());
+    });
+    assert_eq!(told(&report, "nodes"), failed("1 node not Ready", &["i-0a1: KubeletNotReady"], &["i-0a1"]));
+}
+
+#[test]
+fn kubelets_keep_to_the_skew_policy_and_to_the_spec() {
+    let with = |server: &'static str, kubelet: &'static str| {
+        after(move |snapshot| {
+            nodes(snapshot)[4].kubelet_version = kubelet.into();
+            let KubernetesView::Reachable { version, .. } = &mut snapshot.kubernetes else { panic!() };
+            *version = server.into();
+        })
+    };
+    let cases = [
+        ("v1.37.0", "i-0b2: kubelet v1.37.0, which is newer than the API server"),
+        ("v1.36.3", "i-0b2: kubelet v1.36.3, the spec says 1.36.2"),
+        ("v1.33.9", "i-0b2: kubelet v1.33.9, the spec says 1.36.2"),
+        ("v1.32.9", "i-0b2: kubelet v1.32.9, more than 3 minor versions older than the API server"),
+        ("unknown", "i-0b2: kubelet unknown, which is no version"),
+    ];
+    for (kubelet, line) in cases {
+        let report = with("v1.36.2", kubelet);
+        assert_eq!(told(&report, "versions"), failed("1 of 6 nodes not on 1.36.2", &[line], &["i-0b2"]));
+        assert_eq!(not_ok(&report), ["versions"]);
+    }
+    assert_eq!(told(&with("v1.36.2-custom.1+build", "v1.36.2+x"), "versions"), ok("API server and 6 nodes run 1.36.2"));
+    let report = with("v1.37.1", "v1.36.2");
+    let server = "API server: v1.37.1, the spec says 1.36.2";
+    assert_eq!(told(&report, "versions"), failed("the API server does not run 1.36.2", &[server], &[]));
+    let report = with("v1.36.1", "v1.36.1");
+    let (_, message, cause, _) = told(&report, "versions");
+    assert_eq!((message, cause.len()), ("the API server and 1 of 6 nodes not on 1.36.2", 2));
+}
+
+#[test]
+fn the_api_is_asked_by_the_name_of_the_zone_or_of_the_load_balancer() {
+    let mut snapshot = super::fixture::healthy();
+    assert_eq!(api_address(&snapshot.cluster, &snapshot.world).as_deref(), Some("api.prod.example.com"));
+    snapshot.cluster.dns = None;
+    let name = api_address(&snapshot.cluster, &snapshot.world).unwrap();
+    assert_eq!(api_url(&name), "https://api-1234.elb.us-east-1.amazonaws.com:6443");
+    spoil_world(&mut snapshot, |world| drop(world.resources.remove(&id("LoadBalancer/api"))));
+    assert_eq!(api_address(&snapshot.cluster, &snapshot.world), None);
+}

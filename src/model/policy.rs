@@ -1,0 +1,284 @@
+//! IAM policy documents: what the machines of a cluster may do.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::cloud::Facts;
+use crate::spec::{Addon, Cluster};
+
+use super::tags;
+
+/// The one form in which documents are written and compared: keys sorted, no white space. IAM stores what it is given, but other
+/// tools that touch a policy may reorder it.
+pub fn canonical(document: &Json) -> String {
+    fn sorted(value: &Json) -> Json {
+        match value {
+            Json::Object(map) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| key.as_str());
+                Json::Object(entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect::<Map<_, _>>())
+            }
+            Json::Array(items) => Json::Array(items.iter().map(sorted).collect()),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => value.clone(),
+        }
+    }
+    sorted(document).to_string()
+}
+
+/// EC2 instances may assume the role. The service's name is the same in all partitions but China's.
+pub(super) fn trust(facts: &Facts) -> String {
+    let service = if facts.partition == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
+    canonical(&json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole" }],
+    }))
+}
+
+fn document(statements: Vec<Json>) -> String {
+    canonical(&json!({ "Version": "2012-10-17", "Statement": statements }))
+}
+
+fn allow(sid: &str, actions: &[&str], resources: Json) -> Json {
+    json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
+}
+
+fn allow_if(sid: &str, actions: &[&str], resources: Json, condition: Json) -> Json {
+    let mut statement = allow(sid, actions, resources);
+    statement["Condition"] = condition;
+    statement
+}
+
+/// Objects of the state bucket, by key pattern below the cluster's prefix.
+fn objects(facts: &Facts, patterns: &[&str]) -> Json {
+    patterns
+        .iter()
+        .map(|pattern| format!("arn:{}:s3:::{}/{}/{pattern}", facts.partition, facts.state.bucket, facts.state.prefix))
+        .collect()
+}
+
+/// Without `s3:ListBucket` a missing key reads as 403, not as 404, and the boot program could not tell "not there" from "not allowed".
+fn list_objects(facts: &Facts, patterns: &[&str]) -> Json {
+    let prefixes: Json = patterns.iter().map(|pattern| format!("{}/{pattern}", facts.state.prefix)).collect();
+    allow_if(
+        "ListState",
+        &["s3:ListBucket"],
+        json!([format!("arn:{}:s3:::{}", facts.partition, facts.state.bucket)]),
+        json!({ "StringLike": { "s3:prefix": prefixes } }),
+    )
+}
+
+/// Workers read the join credential and the boot program, and write their own status. They need no EC2 permission: provider id
+/// and node name are set at boot.
+pub(super) fn nodes(facts: &Facts) -> String {
+    document(vec![
+        allow("ReadBootstrap", &["s3:GetObject"], objects(facts, &["bootstrap/*", "nodes/bootstrap.kubeconfig", "assets/*"])),
+        allow("WriteStatus", &["s3:PutObject"], objects(facts, &["nodes/status/*"])),
+        list_objects(facts, &["bootstrap/*", "nodes/*"]),
+        allow(
+            "PullImages",
+            &[
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:DescribeRepositories",
+                "ecr:GetAuthorizationToken",
+                "ecr:GetDownloadUrlForLayer",
+                "ecr:ListImages",
+            ],
+            json!("*"),
+        ),
+    ])
+}
+
+/// Control planes read the cluster's state, keep the join credential fresh, attach their volume, and run the cloud controller
+/// (the list of kubernetes/cloud-provider-aws, docs/prerequisites.md, less what creates volumes).
+pub(super) fn control_plane(cluster: &Cluster, facts: &Facts) -> String {
+    let name = cluster.name.as_str();
+    let ownership = tags::cluster(name);
+    let owned = json!({ "StringEquals": { format!("aws:ResourceTag/{ownership}"): tags::OWNED } });
+    let requested = json!({ "StringEquals": { format!("aws:RequestTag/{ownership}"): tags::OWNED } });
+    let mut statements = vec![
+        allow(
+            "ReadState",
+            &["s3:GetObject"],
+            objects(
+                facts,
+                &["pki/*", "bootstrap/*", "control-plane/*", "nodes/*", "addons/*", "assets/*", "backups/*", "cluster.yaml"],
+            ),
+        ),
+        allow("WriteState", &["s3:PutObject"], objects(facts, &["control-plane/*", "nodes/*", "backups/*"])),
+        allow("DeleteState", &["s3:DeleteObject"], objects(facts, &["control-plane/*", "nodes/*", "backups/*"])),
+        list_objects(facts, &["*"]),
+        allow_if("AttachEtcdVolume", &["ec2:AttachVolume", "ec2:DetachVolume"], json!("*"), owned.clone()),
+        allow_if("CompleteLifecycle", &["autoscaling:CompleteLifecycleAction"], json!("*"), owned.clone()),
+        allow(
+            "Describe",
+            &[
+                "autoscaling:DescribeAutoScalingGroups",
+                "autoscaling:DescribeAutoScalingInstances",
+                "autoscaling:DescribeTags",
+                "ec2:DescribeAvailabilityZones",
+                "ec2:DescribeInstances",
+                "ec2:DescribeInstanceTopology",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeRegions",
+                "ec2:DescribeRouteTables",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVolumes",
+                "ec2:DescribeVpcs",
+                "elasticloadbalancing:DescribeListeners",
+                "elasticloadbalancing:DescribeLoadBalancerAttributes",
+                "elasticloadbalancing:DescribeLoadBalancerPolicies",
+                "elasticloadbalancing:DescribeLoadBalancers",
+                "elasticloadbalancing:DescribeTags",
+                "elasticloadbalancing:DescribeTargetGroupAttributes",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+                "kms:DescribeKey",
+            ],
+            json!("*"),
+        ),
+        // What the cloud controller makes it must tag as the cluster's …
+        allow_if(
+            "CreateTagged",
+            &[
+                "ec2:CreateSecurityGroup",
+                "elasticloadbalancing:CreateListener",
+                "elasticloadbalancing:CreateLoadBalancer",
+                "elasticloadbalancing:CreateTargetGroup",
+            ],
+            json!("*"),
+            requested.clone(),
+        ),
+        // … the VPC of a new security group cannot carry a request tag.
+        allow("CreateInVpc", &["ec2:CreateSecurityGroup"], json!([format!("arn:{}:ec2:*:*:vpc/*", facts.partition)])),
+        allow_if(
+            "TagOnCreate",
+            &["ec2:CreateTags"],
+            json!([format!("arn:{}:ec2:*:*:security-group/*", facts.partition)]),
+            json!({ "StringEquals": { "ec2:CreateAction": "CreateSecurityGroup", format!("aws:RequestTag/{ownership}"): tags::OWNED } }),
+        ),
+        // … and may change only what is the cluster's.
+        allow_if(
+            "ChangeOwned",
+            &[
+                "ec2:AuthorizeSecurityGroupIngress",
+                "ec2:DeleteSecurityGroup",
+                "ec2:ModifyInstanceAttribute",
+                "ec2:RevokeSecurityGroupIngress",
+                "elasticloadbalancing:AddTags",
+                "elasticloadbalancing:CreateListener",
+                "elasticloadbalancing:CreateLoadBalancerListeners",
+                "elasticloadbalancing:CreateLoadBalancerPolicy",
+                "elasticloadbalancing:ConfigureHealthCheck",
+                "elasticloadbalancing:DeleteListener",
+                "elasticloadbalancing:DeleteLoadBalancer",
+                "elasticloadbalancing:DeleteLoadBalancerListeners",
+                "elasticloadbalancing:DeleteTargetGroup",
+                "elasticloadbalancing:DeregisterInstancesFromLoadBalancer",
+                "elasticloadbalancing:DeregisterTargets",
+                "elasticloadbalancing:ModifyListener",
+                "elasticloadbalancing:ModifyLoadBalancerAttributes",
+                "elasticloadbalancing:ModifyTargetGroup",
+                "elasticloadbalancing:ModifyTargetGroupAttributes",
+                "elasticloadbalancing:RegisterInstancesWithLoadBalancer",
+                "elasticloadbalancing:RegisterTargets",
+                "elasticloadbalancing:SetLoadBalancerPoliciesForBackendServer",
+                "elasticloadbalancing:SetLoadBalancerPoliciesOfListener",
+            ],
+            json!("*"),
+            owned.clone(),
+        ),
+        allow(
+            "PullImages",
+            &[
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:DescribeRepositories",
+                "ecr:GetAuthorizationToken",
+                "ecr:GetDownloadUrlForLayer",
+                "ecr:ListImages",
+            ],
+            json!("*"),
+        ),
+    ];
+    if has_preset(cluster, "aws-ebs-csi-driver") {
+        statements.extend(ebs_csi(facts, &ownership, &owned, &requested));
+    }
+    if has_preset(cluster, "cluster-autoscaler") {
+        statements.extend(cluster_autoscaler(&owned));
+    }
+    document(statements)
+}
+
+fn has_preset(cluster: &Cluster, preset: &str) -> bool {
+    cluster.addons.iter().any(|addon| matches!(addon, Addon::Preset { name } if name == preset))
+}
+
+/// kubernetes-sigs/aws-ebs-csi-driver, docs/example-iam-policy.json, limited to the cluster's tag.
+fn ebs_csi(facts: &Facts, ownership: &str, owned: &Json, requested: &Json) -> Vec<Json> {
+    let arn = |what: &str| format!("arn:{}:ec2:*:*:{what}/*", facts.partition);
+    vec![
+        allow(
+            "EbsDescribe",
+            &[
+                "ec2:DescribeInstances",
+                "ec2:DescribeSnapshots",
+                "ec2:DescribeTags",
+                "ec2:DescribeVolumesModifications",
+                "ec2:DescribeVolumeStatus",
+            ],
+            json!("*"),
+        ),
+        allow_if(
+            "EbsCreate",
+            &["ec2:CreateVolume", "ec2:CreateSnapshot"],
+            json!([arn("volume"), arn("snapshot")]),
+            requested.clone(),
+        ),
+        allow_if("EbsSource", &["ec2:CreateSnapshot"], json!([arn("volume")]), owned.clone()),
+        allow_if(
+            "EbsTagOnCreate",
+            &["ec2:CreateTags"],
+            json!([arn("volume"), arn("snapshot")]),
+            json!({ "StringEquals": { "ec2:CreateAction": ["CreateVolume", "CreateSnapshot"], format!("aws:RequestTag/{ownership}"): tags::OWNED } }),
+        ),
+        allow_if("EbsChangeOwned", &["ec2:DeleteVolume", "ec2:DeleteSnapshot", "ec2:ModifyVolume"], json!("*"), owned.clone()),
+    ]
+}
+
+/// kubernetes/autoscaler, cluster-autoscaler/cloudprovider/aws/README.md.
+fn cluster_autoscaler(owned: &Json) -> Vec<Json> {
+    vec![
+        allow(
+            "AutoscalerDescribe",
+            &[
+                "autoscaling:DescribeLaunchConfigurations",
+                "autoscaling:DescribeScalingActivities",
+                "ec2:DescribeImages",
+                "ec2:DescribeInstanceTypes",
+                "ec2:DescribeLaunchTemplateVersions",
+                "ec2:GetInstanceTypesFromInstanceRequirements",
+            ],
+            json!("*"),
+        ),
+        allow_if(
+            "AutoscalerScale",
+            &["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"],
+            json!("*"),
+            owned.clone(),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_keys_does_not_matter() {
+        let one = json!({ "b": [{ "y": 1, "x": 2 }], "a": "1" });
+        let other: Json = serde_json::from_str(r#"{ "a":"1", "b":[ {"x":2,"y":1} ] }"#).unwrap();
+        assert_eq!(canonical(&one), canonical(&other));
+        assert_eq!(canonical(&one), r#"{"a":"1","b":[{"x":2,"y":1}]}"#);
+    }
+}

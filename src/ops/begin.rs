@@ -1,0 +1,86 @@
+//! What every command on an existing cluster begins with.
+
+use std::collections::BTreeSet;
+
+use crate::cloud::{Facts, Observed, Physical, Scope, World};
+use crate::model::{Desired, Resource, load_balancer_name};
+use crate::spec::{self, Cluster, ClusterName};
+use crate::store::{AppliedSpec, ClusterStore, ObjectStore, Stored, clusters};
+
+use super::Environment;
+use super::error::OpsError;
+
+/// A cluster as the state knows it.
+pub(super) struct Recorded {
+    pub(super) applied: AppliedSpec,
+    pub(super) cluster: Cluster,
+    pub(super) facts: Option<Stored<Facts>>,
+}
+
+impl Environment<'_> {
+    pub(super) fn state_of(&self, name: &ClusterName) -> ClusterStore<'_> {
+        ClusterStore::new(self.objects.as_ref(), name.clone())
+    }
+
+    /// The world as it is, with those of the `desired` boot files that the state store has.
+    pub(super) async fn observe(&self, scope: &Scope, store: &ClusterStore<'_>, desired: &Desired) -> Result<World, OpsError> {
+        self.operator.phase("observing the account");
+        let (world, files) = tokio::join!(self.aws.observe(scope), store.list_bootstrap());
+        let mut world = world.map_err(OpsError::cloud("observe the cluster's resources"))?;
+        let present: BTreeSet<String> = files?.into_iter().collect();
+        for (id, resource) in desired {
+            // Earlier boot programs stay until the cluster goes: a machine that was launched a moment ago may still ask for one.
+            if let Resource::BootstrapObject(object) = resource
+                && present.contains(&object.key)
+            {
+                let observed = Observed { resource: resource.clone(), physical: Physical::new(object.key.clone()) };
+                world.resources.insert(id.clone(), observed);
+            }
+        }
+        Ok(world)
+    }
+}
+
+/// The cluster in the state; `None` when there is none.
+pub(super) async fn recorded(store: &ClusterStore<'_>, root: &str) -> Result<Option<Recorded>, OpsError> {
+    let Some(applied) = store.read_spec().await? else { return Ok(None) };
+    let name = store.cluster();
+    let cluster = spec::load(&format!("{root}/{name}/cluster.yaml"), &applied.text)
+        .map_err(|problems| OpsError::StoredSpec { cluster: name.to_string(), problem: problems.to_string() })?;
+    let facts = store.read_facts().await?;
+    Ok(Some(Recorded { applied, cluster, facts }))
+}
+
+pub(super) async fn no_such_cluster(objects: &dyn ObjectStore, name: &ClusterName) -> OpsError {
+    // The list is a help only: that the cluster is not there has been found out already.
+    let known = clusters(objects).await.unwrap_or_default();
+    OpsError::NoSuchCluster {
+        cluster: name.to_string(),
+        root: objects.root().to_owned(),
+        known: known.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What to look for, for a cluster whose spec and facts are known.
+pub(super) fn scope(cluster: &Cluster, facts: &Facts, desired: &Desired) -> Scope {
+    let instance_profiles: BTreeSet<String> = desired
+        .values()
+        .filter_map(|resource| match resource {
+            Resource::LaunchTemplate(template) => Some(template.instance_profile.arn().to_owned()),
+            _ => None,
+        })
+        .collect();
+    let load_balancer = load_balancer_name(cluster.name.as_str());
+    Scope {
+        cluster: cluster.name.to_string(),
+        vpc: match &cluster.network.vpc {
+            spec::Vpc::Existing { id, .. } => Some(id.clone()),
+            spec::Vpc::Managed { .. } => None,
+        },
+        zone_id: facts.hosted_zone.as_ref().map(|zone| zone.id.clone()),
+        record_names: cluster.api_name().into_iter().collect(),
+        instance_profiles: instance_profiles.into_iter().collect(),
+        load_balancer_name: Some(load_balancer.clone()),
+        target_group_name: Some(load_balancer),
+    }
+}

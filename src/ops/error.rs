@@ -1,0 +1,67 @@
+//! Why a command failed, as far as the use cases know it. `cli::error` turns it into words and an exit code.
+
+use crate::apply::Report;
+use crate::cloud::CloudError;
+use crate::pki::PkiError;
+use crate::plan::{Operation, PlanError};
+use crate::store::{LockError, StoreError};
+
+use super::facts::FactProblem;
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpsError {
+    #[error("could not {action}")]
+    Cloud { action: String, source: CloudError },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error("could not make the cluster's keys")]
+    Pki(#[from] PkiError),
+    /// Things that the spec names and AWS does not have. All at once.
+    #[error("AWS does not have what the spec asks for")]
+    Facts(Vec<FactProblem>),
+    #[error("there is no cluster {cluster} in {root}")]
+    NoSuchCluster { cluster: String, root: String, known: Vec<String> },
+    /// `create` with another spec than the cluster has. Lines that differ, `-` as applied, `+` as given.
+    #[error("cluster {cluster} exists already, with another spec")]
+    DifferentSpec { cluster: String, differences: Vec<String> },
+    /// Resources without state: the state was lost, or lies elsewhere.
+    #[error("{count} resources of cluster {cluster} exist, but {root} knows nothing of it")]
+    StateLost { cluster: String, root: String, count: usize },
+    #[error("cluster {cluster} belongs to account {owner}; the credentials are those of account {account}")]
+    OtherAccount { cluster: String, owner: String, account: String },
+    #[error("cluster {cluster} is in {owner}, not in {region}")]
+    OtherRegion { cluster: String, owner: String, region: String },
+    #[error("machines cannot read a state store in a directory")]
+    StateNotReachable,
+    #[error("user-data of {name} is {bytes} bytes after compression; EC2 takes at most {limit}")]
+    UserDataTooLarge { name: String, bytes: usize, limit: usize },
+    /// The state changed between the plan and the lock.
+    #[error("the state of cluster {cluster} was changed by somebody else since the plan was made")]
+    StateChanged { cluster: String },
+    #[error("nobody to confirm the plan")]
+    NotConfirmed,
+    #[error("{operation} of {cluster} did not finish")]
+    NotApplied { cluster: String, operation: Operation, report: Box<Report> },
+    /// Somebody else took the lock while the command ran.
+    #[error("the lock of cluster {cluster} was lost: {reason}")]
+    LockLost { cluster: String, reason: String, report: Box<Report> },
+    #[error("interrupted: {operation} of {cluster} is not finished")]
+    Interrupted { cluster: String, operation: Operation, report: Box<Report> },
+    /// After a delete: these are not the cluster's and are in the way, or keep coming back.
+    #[error("{} resources are left of cluster {cluster}", left.len())]
+    Left { cluster: String, left: Vec<String> },
+    /// A spec in the state that this version cannot read.
+    #[error("the spec of cluster {cluster} in the state cannot be used")]
+    StoredSpec { cluster: String, problem: String },
+}
+
+impl OpsError {
+    /// For `map_err`: what was being done when AWS refused.
+    pub(super) fn cloud(action: &str) -> impl FnOnce(CloudError) -> Self + '_ {
+        move |source| Self::Cloud { action: action.to_owned(), source }
+    }
+}

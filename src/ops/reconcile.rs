@@ -1,0 +1,66 @@
+//! The common middle of `create` and `update`: facts, model, world, plan; and `validate`'s first half.
+
+use std::collections::BTreeSet;
+
+use crate::bootstrap;
+use crate::cloud::{Facts, World};
+use crate::model::{Resource, build};
+use crate::plan::{self, Context, Operation, Plan};
+use crate::spec::Cluster;
+use crate::store::ClusterStore;
+
+use super::Environment;
+use super::begin::{Recorded, scope};
+use super::error::OpsError;
+use super::facts;
+
+/// Everything that is known before the operator is asked.
+pub(super) struct Prepared {
+    pub(super) facts: Facts,
+    pub(super) world: World,
+    pub(super) plan: Plan,
+}
+
+/// Makes the plan that turns what is into `cluster`.
+pub(super) async fn prepare(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    operation: Operation,
+    cluster: &Cluster,
+    recorded: Option<&Recorded>,
+) -> Result<Prepared, OpsError> {
+    let identity = &environment.identity;
+    let known = recorded.and_then(|recorded| recorded.facts.as_ref()).map(|stored| &stored.value);
+    if let Some(known) = known
+        && known.account != identity.account
+    {
+        let (owner, account) = (known.account.clone(), identity.account.clone());
+        return Err(OpsError::OtherAccount { cluster: cluster.name.to_string(), owner, account });
+    }
+    let facts = facts::resolve(environment, cluster, known).await?;
+    let desired = build(cluster, &facts);
+    check_user_data(desired.values())?;
+    let world = environment.observe(&scope(cluster, &facts, &desired), store, &desired).await?;
+    let mut user_tags: BTreeSet<String> = cluster.tags.keys().cloned().collect();
+    if let Some(recorded) = recorded {
+        user_tags.extend(recorded.cluster.tags.keys().cloned());
+    }
+    let context = Context { cluster: cluster.name.as_str(), operation, user_tags };
+    let plan = plan::reconcile(&context, &desired, &world)?;
+    Ok(Prepared { facts, world, plan })
+}
+
+/// EC2 refuses larger user-data when the launch template is made; here it is told before anything is.
+fn check_user_data<'a>(resources: impl Iterator<Item = &'a Resource>) -> Result<(), OpsError> {
+    /// Longest DNS name that AWS gives a load balancer, for the place that its name will take.
+    const LONGEST_NAME: &str = "api-nnnnnnnnnnnnnnnnnnnnnnnnnnnn-0123456789abcdef.elb.ap-southeast-99.amazonaws.com.cn";
+    for resource in resources {
+        if let Resource::LaunchTemplate(template) = resource {
+            let bytes = bootstrap::compress(&bootstrap::with_api_name(&template.user_data.text, LONGEST_NAME)).len();
+            if bytes > bootstrap::LIMIT {
+                return Err(OpsError::UserDataTooLarge { name: template.name.clone(), bytes, limit: bootstrap::LIMIT });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! `kclust update`: bring a cluster to its spec, or to a changed one.
+
+use crate::plan::Operation;
+use crate::spec::{Cluster, ClusterName};
+
+use super::begin::{no_such_cluster, recorded};
+use super::carry_out::carry_out;
+use super::error::OpsError;
+use super::reconcile::prepare;
+use super::{Approval, Ending, Environment, StateRoot};
+
+/// Brings cluster `name` to `changed`, or, where that is not given, back to the spec that was last applied.
+pub async fn update(
+    environment: &Environment<'_>,
+    name: &ClusterName,
+    changed: Option<&Cluster>,
+    dry_run: bool,
+) -> Result<Ending, OpsError> {
+    if environment.state_root == StateRoot::Directory && !dry_run {
+        return Err(OpsError::StateNotReachable);
+    }
+    let store = environment.state_of(name);
+    environment.operator.phase("reading the state");
+    let Some(recorded) = recorded(&store, environment.objects.root()).await? else {
+        return Err(no_such_cluster(environment.objects.as_ref(), name).await);
+    };
+    let cluster = changed.cloned().unwrap_or_else(|| recorded.cluster.clone());
+    if cluster.region != recorded.cluster.region {
+        let (owner, region) = (recorded.cluster.region.to_string(), cluster.region.to_string());
+        return Err(OpsError::OtherRegion { cluster: name.to_string(), owner, region });
+    }
+    let same_spec = cluster == recorded.cluster;
+    let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded)).await?;
+    if dry_run {
+        return Ok(Ending::Planned(prepared.plan));
+    }
+    if prepared.plan.is_empty() && same_spec {
+        return Ok(Ending::Unchanged(prepared.plan));
+    }
+    match environment.operator.approve(&prepared.plan) {
+        Approval::Yes => carry_out(environment, &store, &cluster, Some(recorded), prepared).await.map(Ending::Applied),
+        Approval::No => Ok(Ending::Declined),
+        Approval::NobodyToAsk => Err(OpsError::NotConfirmed),
+    }
+}

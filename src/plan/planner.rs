@@ -1,0 +1,346 @@
+//! From two sets of resources to a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cloud::{Observed, World};
+use crate::model::{Desired, Kind, Resource, ResourceId, Value};
+
+use super::diff::difference;
+use super::graph::{Dependencies, check_references, dependencies};
+use super::{Action, Change, FieldChange, Operation, Plan, PlanError, Step, Work};
+
+/// What a plan is made for.
+pub struct Context<'a> {
+    pub cluster: &'a str,
+    pub operation: Operation,
+    /// Keys of the user's tags, in the spec as it is and as it was last applied.
+    pub user_tags: BTreeSet<String>,
+}
+
+/// What it takes to turn `world` into `desired`.
+///
+/// # Errors
+/// When it would take down what machines run on, and on mistakes of the model.
+pub fn reconcile(context: &Context<'_>, desired: &Desired, world: &World) -> Result<Plan, PlanError> {
+    let needed = dependencies(desired.iter());
+    check_references(&needed)?;
+    let mut drafts = BTreeMap::new();
+    for (id, resource) in desired {
+        let draft = match world.resources.get(id) {
+            None => Some(Draft::create(resource)),
+            Some(observed) => Draft::adjust(id, resource, observed, &context.user_tags)?,
+        };
+        if let Some(draft) = draft {
+            drafts.insert(id.clone(), draft);
+        }
+    }
+    cascade(desired, world, &mut drafts)?;
+    let unchanged = desired.len() - drafts.len();
+    for (id, observed) in &world.resources {
+        if !desired.contains_key(id) {
+            if matches!(id.kind, Kind::Volume | Kind::NetworkInterface) {
+                return Err(PlanError::SlotRemoval { id: id.clone() });
+            }
+            drafts.insert(id.clone(), Draft::delete(observed, "no longer part of the spec"));
+        }
+    }
+    let mut warnings: Vec<String> =
+        world.foreign_rules.iter().map(|rule| format!("a security group holds a rule that is not kclust's: {rule}")).collect();
+    let mut duplicates = Vec::new();
+    for (id, observed) in &world.duplicates {
+        if id.kind == Kind::Volume {
+            // Either may hold the data of an etcd member.
+            warnings.push(format!("two volumes are tagged {id}; {} is left alone", observed.physical.id));
+        } else {
+            duplicates.push((id.clone(), observed.clone()));
+        }
+    }
+    let observed_needs = dependencies(world.resources.iter().map(|(id, observed)| (id, &observed.resource)));
+    Assembly { drafts, duplicates, needed, observed_needs }.plan(context, unchanged, warnings)
+}
+
+/// What it takes to remove everything.
+///
+/// # Errors
+/// On mistakes of the model only.
+pub fn removal(context: &Context<'_>, world: &World) -> Result<Plan, PlanError> {
+    let drafts =
+        world.resources.iter().map(|(id, observed)| (id.clone(), Draft::delete(observed, "owned by the cluster"))).collect();
+    let observed_needs = dependencies(world.resources.iter().map(|(id, observed)| (id, &observed.resource)));
+    let assembly = Assembly { drafts, duplicates: world.duplicates.clone(), needed: Dependencies::new(), observed_needs };
+    assembly.plan(context, 0, Vec::new())
+}
+
+/// A change before it is ordered.
+struct Draft {
+    action: Action,
+    fields: Vec<FieldChange>,
+    reason: String,
+    desired: Option<Resource>,
+    observed: Option<Observed>,
+}
+
+impl Draft {
+    fn create(desired: &Resource) -> Self {
+        let fields = desired
+            .fields()
+            .into_iter()
+            .filter(|field| field.value != Value::Absent)
+            .map(|field| FieldChange { path: field.path, from: Value::Absent, to: field.value })
+            .collect();
+        Self {
+            action: Action::Create,
+            fields,
+            reason: "does not exist yet".into(),
+            desired: Some(desired.clone()),
+            observed: None,
+        }
+    }
+
+    fn delete(observed: &Observed, reason: &str) -> Self {
+        Self {
+            action: Action::Delete,
+            fields: Vec::new(),
+            reason: reason.to_owned(),
+            desired: None,
+            observed: Some(observed.clone()),
+        }
+    }
+
+    /// `None` when nothing differs.
+    fn adjust(
+        id: &ResourceId,
+        desired: &Resource,
+        observed: &Observed,
+        user_tags: &BTreeSet<String>,
+    ) -> Result<Option<Self>, PlanError> {
+        let differences = difference(desired, &observed.resource, user_tags);
+        if differences.is_empty() {
+            return Ok(None);
+        }
+        let fixed: Vec<String> = differences
+            .iter()
+            .filter(|difference| difference.replaces)
+            .map(|difference| difference.change.path.clone())
+            .collect();
+        if let Some(difference) = differences.iter().find(|difference| difference.replaces)
+            && !is_replaceable(id.kind)
+        {
+            let FieldChange { path, from, to } = difference.change.clone();
+            return Err(PlanError::Irreplaceable { id: id.clone(), path, from: from.to_string(), to: to.to_string() });
+        }
+        let (action, reason) = if fixed.is_empty() {
+            let paths: Vec<&str> = differences.iter().map(|difference| difference.change.path.as_str()).collect();
+            (Action::Update, format!("differs from the spec in {}", paths.join(", ")))
+        } else {
+            (Action::Replace, format!("AWS cannot change {}", fixed.join(", ")))
+        };
+        Ok(Some(Self {
+            action,
+            reason,
+            fields: differences.into_iter().map(|difference| difference.change).collect(),
+            desired: Some(desired.clone()),
+            observed: Some(observed.clone()),
+        }))
+    }
+}
+
+/// What may be removed and made again under a living cluster. Machines hold on to the rest.
+fn is_replaceable(kind: Kind) -> bool {
+    match kind {
+        Kind::Route
+        | Kind::RouteTableAssociation
+        | Kind::VpcEndpoint
+        | Kind::SecurityGroupRule
+        | Kind::RolePolicy
+        | Kind::KeyPair
+        | Kind::LoadBalancer
+        | Kind::Listener
+        | Kind::Target
+        | Kind::BootstrapObject
+        | Kind::DnsRecord => true,
+        Kind::Vpc
+        | Kind::InternetGateway
+        | Kind::Subnet
+        | Kind::ElasticIp
+        | Kind::NatGateway
+        | Kind::RouteTable
+        | Kind::SecurityGroup
+        | Kind::Role
+        | Kind::InstanceProfile
+        | Kind::TargetGroup
+        | Kind::NetworkInterface
+        | Kind::Volume
+        | Kind::LaunchTemplate
+        | Kind::AutoscalingGroup => false,
+    }
+}
+
+/// What refers to a replaced resource is changed with it, and so on.
+fn cascade(desired: &Desired, world: &World, drafts: &mut BTreeMap<ResourceId, Draft>) -> Result<(), PlanError> {
+    loop {
+        let replaced: BTreeSet<ResourceId> =
+            drafts.iter().filter(|(_, draft)| draft.action == Action::Replace).map(|(id, _)| id.clone()).collect();
+        let mut grew = false;
+        for (id, resource) in desired {
+            let Some(observed) = world.resources.get(id) else { continue };
+            if replaced.contains(id) {
+                continue;
+            }
+            for field in resource.fields() {
+                let Some(target) = field.value.targets().into_iter().find(|target| replaced.contains(target)) else { continue };
+                let replaces = match field.on_change {
+                    crate::model::OnChange::Update => false,
+                    crate::model::OnChange::Replace => true,
+                    crate::model::OnChange::Unmanaged(_) => continue,
+                };
+                if replaces && !is_replaceable(id.kind) {
+                    let from = field.value.to_string();
+                    let to = format!("the new {target}");
+                    return Err(PlanError::Irreplaceable { id: id.clone(), path: field.path, from, to });
+                }
+                let action = if replaces { Action::Replace } else { Action::Update };
+                let draft = drafts.entry(id.clone()).or_insert_with(|| {
+                    grew = true;
+                    Draft {
+                        action,
+                        fields: Vec::new(),
+                        reason: format!("refers to {target}, which is replaced"),
+                        desired: Some(resource.clone()),
+                        observed: Some(observed.clone()),
+                    }
+                });
+                if draft.action != Action::Replace && replaces {
+                    draft.action = Action::Replace;
+                    grew = true;
+                }
+                if !draft.fields.iter().any(|change| change.path == field.path) {
+                    draft.fields.push(FieldChange { path: field.path, from: field.value.clone(), to: field.value });
+                }
+            }
+        }
+        if !grew {
+            return Ok(());
+        }
+    }
+}
+
+/// Drafts and the two graphs that order them.
+struct Assembly {
+    drafts: BTreeMap<ResourceId, Draft>,
+    duplicates: Vec<(ResourceId, Observed)>,
+    needed: Dependencies,
+    observed_needs: Dependencies,
+}
+
+impl Assembly {
+    fn plan(self, context: &Context<'_>, unchanged: usize, warnings: Vec<String>) -> Result<Plan, PlanError> {
+        let mut steps = Vec::new();
+        let mut makes: BTreeMap<&ResourceId, usize> = BTreeMap::new();
+        let mut removes: BTreeMap<&ResourceId, usize> = BTreeMap::new();
+        for (id, draft) in &self.drafts {
+            if matches!(draft.action, Action::Delete | Action::Replace)
+                && let Some(observed) = &draft.observed
+            {
+                removes.insert(id, steps.len());
+                steps.push(Step { id: id.clone(), work: Work::Delete(observed.clone()), after: Vec::new() });
+            }
+            let Some(desired) = &draft.desired else { continue };
+            let work = match (&draft.observed, draft.action) {
+                (Some(observed), Action::Update) => Work::Update { observed: observed.clone(), desired: desired.clone() },
+                _ => Work::Create(desired.clone()),
+            };
+            makes.insert(id, steps.len());
+            steps.push(Step { id: id.clone(), work, after: Vec::new() });
+        }
+        // What is needed is made first; what is replaced is gone first.
+        for (id, &step) in &makes {
+            let needs = self.needed.get(*id).into_iter().flatten();
+            steps[step].after.extend(needs.filter_map(|need| makes.get(need)));
+            steps[step].after.extend(removes.get(*id));
+        }
+        // What needs a thing goes before it. What merely stops needing it lets go before it is removed for good; before a
+        // replacement it cannot, since it waits for the new one.
+        for (id, needs) in &self.observed_needs {
+            for need in needs {
+                let Some(&removal) = removes.get(need) else { continue };
+                if let Some(&dependent) = removes.get(id) {
+                    steps[removal].after.push(dependent);
+                } else if let Some(&dependent) = makes.get(id)
+                    && !makes.contains_key(need)
+                {
+                    steps[removal].after.push(dependent);
+                }
+            }
+        }
+        let mut changes = self.changes(&steps, &makes, &removes);
+        for (id, observed) in &self.duplicates {
+            let reason = "a second object of this identity, left by an interrupted run";
+            changes.push(Change {
+                action: Action::Delete,
+                id: id.clone(),
+                physical: Some(observed.physical.id.clone()),
+                fields: Vec::new(),
+                reason: reason.to_owned(),
+                depends_on: Vec::new(),
+            });
+            steps.push(Step { id: id.clone(), work: Work::Delete(observed.clone()), after: Vec::new() });
+        }
+        for step in &mut steps {
+            step.after.sort_unstable();
+            step.after.dedup();
+        }
+        check_cycles(&steps)?;
+        changes.sort_by(|a, b| a.id.cmp(&b.id).then_with(|| a.physical.cmp(&b.physical)));
+        Ok(Plan { cluster: context.cluster.to_owned(), operation: context.operation, changes, unchanged, warnings, steps })
+    }
+
+    fn changes(
+        &self,
+        steps: &[Step],
+        makes: &BTreeMap<&ResourceId, usize>,
+        removes: &BTreeMap<&ResourceId, usize>,
+    ) -> Vec<Change> {
+        self.drafts
+            .iter()
+            .map(|(id, draft)| {
+                let depends_on: BTreeSet<ResourceId> = [makes.get(id), removes.get(id)]
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|&step| steps[step].after.iter().map(|&before| steps[before].id.clone()))
+                    .filter(|other| other != id)
+                    .collect();
+                Change {
+                    action: draft.action,
+                    id: id.clone(),
+                    physical: draft.observed.as_ref().map(|observed| observed.physical.id.clone()),
+                    fields: draft.fields.clone(),
+                    reason: draft.reason.clone(),
+                    depends_on: depends_on.into_iter().collect(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Kahn's algorithm; what is left over lies on or behind a circle.
+fn check_cycles(steps: &[Step]) -> Result<(), PlanError> {
+    let mut waiting: Vec<usize> = steps.iter().map(|step| step.after.len()).collect();
+    let mut ready: Vec<usize> = (0..steps.len()).filter(|&step| waiting[step] == 0).collect();
+    let mut done = 0;
+    while let Some(finished) = ready.pop() {
+        done += 1;
+        for (index, step) in steps.iter().enumerate() {
+            if step.after.contains(&finished) {
+                waiting[index] -= 1;
+                if waiting[index] == 0 {
+                    ready.push(index);
+                }
+            }
+        }
+    }
+    if done == steps.len() {
+        return Ok(());
+    }
+    Err(PlanError::Cycle((0..steps.len()).filter(|&step| waiting[step] > 0).map(|step| steps[step].id.clone()).collect()))
+}

@@ -1,0 +1,144 @@
+//! A plan as programs and people read it.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value as Json, json};
+
+use super::{Action, Change, Plan};
+
+/// How text is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextStyle {
+    /// Escape codes for colour.
+    pub color: bool,
+    /// Characters outside ASCII.
+    pub unicode: bool,
+    /// Columns; longer lines are cut.
+    pub width: usize,
+}
+
+impl Plan {
+    /// The document of `-o json`.
+    pub fn to_json(&self) -> Json {
+        let changes: Vec<Json> = self
+            .changes
+            .iter()
+            .map(|change| {
+                json!({
+                    "action": change.action,
+                    "kind": change.id.kind.as_str(),
+                    "name": change.id.name,
+                    "id": change.physical,
+                    "fields": change.fields,
+                    "reason": change.reason,
+                    "dependsOn": change.depends_on,
+                })
+            })
+            .collect();
+        json!({
+            "cluster": self.cluster,
+            "operation": self.operation,
+            "summary": {
+                "create": self.count(Action::Create),
+                "update": self.count(Action::Update),
+                "replace": self.count(Action::Replace),
+                "delete": self.count(Action::Delete),
+                "unchanged": self.unchanged,
+            },
+            "changes": changes,
+            "warnings": self.warnings,
+        })
+    }
+
+    /// The table of `-o table`: a line for each resource, and for an existing one a line for each field that changes.
+    pub fn to_text(&self, style: TextStyle) -> String {
+        let mut text = String::new();
+        let column = self.changes.iter().map(|change| change.id.to_string().len()).max().unwrap_or(0).min(48);
+        for change in &self.changes {
+            write_change(&mut text, change, column, style);
+        }
+        if !self.changes.is_empty() {
+            text.push('\n');
+        }
+        for warning in &self.warnings {
+            push_line(&mut text, &format!("Warning: {warning}"), TextStyle { width: usize::MAX, ..style }, AnsiColor::Yellow);
+        }
+        let _ = writeln!(text, "{}", self.summary());
+        text
+    }
+
+    /// One sentence: how many of what.
+    pub fn summary(&self) -> String {
+        if self.is_empty() {
+            return format!("{}: no changes, {} as they should be.", self.cluster, resources(self.unchanged));
+        }
+        let parts: Vec<String> = [
+            (Action::Create, "to create"),
+            (Action::Update, "to update"),
+            (Action::Replace, "to replace"),
+            (Action::Delete, "to delete"),
+        ]
+        .into_iter()
+        .map(|(action, words)| (self.count(action), words))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect();
+        let unchanged = if self.unchanged > 0 { format!(", {} unchanged", self.unchanged) } else { String::new() };
+        format!("{}: {}{unchanged}.", self.cluster, parts.join(", "))
+    }
+}
+
+fn resources(count: usize) -> String {
+    format!("{count} resource{}", if count == 1 { "" } else { "s" })
+}
+
+fn write_change(text: &mut String, change: &Change, column: usize, style: TextStyle) {
+    let (sign, color) = match change.action {
+        Action::Create => ("+", AnsiColor::Green),
+        Action::Update => ("~", AnsiColor::Yellow),
+        Action::Replace => ("±", AnsiColor::Magenta),
+        Action::Delete => ("-", AnsiColor::Red),
+    };
+    let sign = if sign == "±" && !style.unicode { "-+" } else { sign };
+    let id = change.id.to_string();
+    let detail = match change.action {
+        // Every field of what is made is in the JSON; here those that tell resources of a kind apart.
+        Action::Create => change
+            .fields
+            .iter()
+            .filter(|field| !field.path.contains("ags.") && field.path != "name" && field.path != "description")
+            .map(|field| format!("{} {}", field.path, field.to))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Action::Update | Action::Replace | Action::Delete => {
+            let physical = change.physical.as_deref().unwrap_or_default();
+            format!("{physical}  {}", change.reason)
+        }
+    };
+    push_line(text, &format!("{sign} {id:<column$}  {detail}"), style, color);
+    if matches!(change.action, Action::Update | Action::Replace) {
+        let arrow = if style.unicode { "→" } else { "->" };
+        for field in &change.fields {
+            let plain = TextStyle { width: usize::MAX, ..style };
+            push_line(text, &format!("    {}: {} {arrow} {}", field.path, field.from, field.to), plain, color);
+        }
+    }
+}
+
+fn push_line(text: &mut String, line: &str, style: TextStyle, color: AnsiColor) {
+    let line = line.trim_end();
+    let ellipsis = if style.unicode { "…" } else { "..." };
+    let cut: String = if line.chars().count() > style.width {
+        let kept: String = line.chars().take(style.width.saturating_sub(ellipsis.chars().count())).collect();
+        format!("{}{ellipsis}", kept.trim_end())
+    } else {
+        line.to_owned()
+    };
+    if style.color {
+        let paint = Style::new().fg_color(Some(color.into()));
+        let _ = writeln!(text, "{}{cut}{}", paint.render(), paint.render_reset());
+    } else {
+        let _ = writeln!(text, "{cut}");
+    }
+}

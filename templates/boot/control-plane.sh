@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# --- A control-plane slot assembles itself: from the PKI, its fixed address and its volume. It never joins.
+
+# phase NAME...: one phase of kubeadm init.
+phase() {
+  kubeadm init phase "$@" --config /etc/kclust/kubeadm.yaml
+}
+
+write_kubeadm_configuration() {
+  {
+    for_this_instance /etc/kclust/init.yaml
+    echo ---
+    cat /etc/kclust/cluster.yaml
+  } | put 600 /etc/kclust/kubeadm.yaml
+}
+
+# choose_path: by two facts, both known before anything is written: etcd data on my volume, and the marker of the cluster.
+choose_path() {
+  if has_etcd_data; then
+    step "restart: the volume holds etcd data"
+    # etcd has a WAL and ignores them. The same as at the first boot, so that the manifest stays the same.
+    retry write_etcd_patches new "$(all_members)"
+  elif ! s3_exists control-plane/initialized; then
+    step "first boot: no etcd data, and the cluster is not initialised"
+    retry write_etcd_patches new "$(all_members)"
+  else
+    step "lost volume: no etcd data, but the cluster is initialised"
+    retry replace_member
+  fi
+}
+
+# assemble: etcd and the kubelet first. An API server that is up long before its etcd gives up and costs another start.
+assemble() {
+  phase certs all
+  phase kubeconfig kubelet
+  phase etcd local
+  phase kubelet-start
+  # kubeadm writes it readable for everybody.
+  chmod 600 /var/lib/kubelet/config.yaml
+  phase kubeconfig all
+  phase control-plane all
+}
+
+# assembly: what the machine was assembled from.
+assembly() {
+  sha256sum < /etc/kclust/kubeadm.yaml
+}
+
+# is_assembled: whether this machine was, from the same documents, and has its data: a reboot. Then the kubelet has started all by itself,
+# and to stop it half-way would only cost time.
+is_assembled() {
+  has_etcd_data && [ -e /etc/kclust/assembled ] && [ "$(< /etc/kclust/assembled)" = "$(assembly)" ]
+}
+
+assemble_slot() {
+  step "fetching the key material"
+  retry fetch_pki
+  step "waiting for downloads"
+  wait_for_downloads
+  retry name_host
+  choose_path
+  step "assembling the control plane"
+  retry assemble
+  systemctl --quiet enable kubelet.service
+  assembly | put 600 /etc/kclust/assembled
+}
+
+# api_is_ready: the API server of this slot, asked directly.
+api_is_ready() {
+  [ "$(curl --silent --max-time 3 --cacert "$PKI_DIR/ca.crt" "https://$ADDRESS:$API_PORT/readyz")" = ok ]
+}
+
+# mark_initialized: from here on no slot may start an empty etcd of its own.
+mark_initialized() {
+  if s3_create control-plane/initialized "$INSTANCE_ID"; then log "marked the cluster as initialised"; fi
+}
+
+# register_node: what belongs to this node object, which is a new one for every instance.
+register_node() {
+  phase mark-control-plane
+  phase kubelet-finalize all
+}
+
+boot_control_plane() {
+  if [ "$ADDRESS" != "$(slot_address "$GROUP")" ]; then
+    fail "this instance has the address $ADDRESS, but the slot $GROUP has $(slot_address "$GROUP")"
+  fi
+  step "attaching the etcd volume"
+  retry attach_volume
+  retry format_volume
+  retry mount_volume
+  retry stamp_volume
+  retry write_kubeadm_configuration
+  if is_assembled; then
+    step "reboot: waiting for downloads"
+    wait_for_downloads
+  else
+    assemble_slot
+  fi
+  step "waiting for the API server"
+  wait_for "the API server of this slot" api_is_ready
+  retry map_api_name "$ADDRESS"
+  step "waiting for a quorum of etcd"
+  wait_for "a quorum of etcd" has_quorum https://127.0.0.1:2379
+  mark_initialized
+  step "setting up the cluster"
+  set_up_cluster
+  step "registering the node"
+  retry register_node
+  retry publish_credential
+  systemctl --quiet enable --now kclust-credential.timer
+  drop_keys
+}

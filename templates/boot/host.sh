@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# --- Host
+
+# prepare_host: files, kernel modules and settings.
+prepare_host() {
+  write_node_files
+  if [ "$ROLE" = control-plane ]; then write_control_plane_files; fi
+  modprobe --all overlay br_netfilter
+  sysctl --quiet --load=/etc/sysctl.d/90-kclust.conf
+  systemctl daemon-reload
+}
+
+# name_host: the host name is the node's name. cloud-init's first stage sets another one at the first boot, so not too early.
+name_host() {
+  hostnamectl set-hostname "$INSTANCE_ID"
+}
+
+# map_api_name ADDRESS...: the API's name leads to these addresses, whatever DNS says.
+map_api_name() {
+  local address
+  {
+    sed '/# kclust$/d' /etc/hosts
+    for address in "$@"; do printf '%s %s # kclust\n' "$address" "$API_NAME"; done
+  } > /etc/hosts.kclust
+  chmod 644 /etc/hosts.kclust
+  mv /etc/hosts.kclust /etc/hosts
+}

@@ -1,0 +1,128 @@
+# shellcheck shell=bash
+# --- Log, status and repetition
+
+# Gone after a reboot: what this run of the program is doing. Files, because parts of it run in subshells.
+RUN_DIR=/run/kclust
+# Why an attempt or the program failed; a file of its own for each process that attempts something.
+FAILURE=$RUN_DIR/failure.$$
+
+log() {
+  printf '%s\n' "$*"
+}
+
+now() {
+  date --utc +%Y-%m-%dT%H:%M:%SZ
+}
+
+# step TEXT: begins a step; the log and the status object tell it.
+step() {
+  log "== $*"
+  printf '%s' "$*" > "$RUN_DIR/step"
+  now > "$RUN_DIR/since"
+  rm -f "$RUN_DIR/error"
+}
+
+# problem TEXT: what keeps the present step from ending.
+problem() {
+  log "$*"
+  printf '%s' "$*" > "$RUN_DIR/error"
+}
+
+# fail TEXT: ends an attempt (see retry), or the program, for a reason worth telling.
+fail() {
+  trap - ERR
+  printf '%s' "$*" > "$FAILURE"
+  exit 1
+}
+
+# on_error: keeps the command that failed, unless the reason is known already. Its text, not its values: no secret can be in it.
+on_error() {
+  local code=$?
+  if [ -e "$FAILURE" ]; then return; fi
+  printf '%s (line %s, exit status %s)' "$BASH_COMMAND" "${BASH_LINENO[0]}" "$code" > "$FAILURE"
+}
+
+# failure: why the last attempt, or the program, failed.
+failure() {
+  cat "$FAILURE" 2> /dev/null || printf 'for an unknown reason'
+}
+
+# attempt COMMAND [ARGUMENT...]: runs it in a subshell that ends at the first error, and leaves its exit status in ATTEMPT. Not to be
+# called in a condition: there bash would go on after errors.
+attempt() {
+  FAILURE=$RUN_DIR/failure.$BASHPID
+  rm -f "$FAILURE"
+  trap - ERR
+  set +e
+  (
+    trap on_error ERR
+    set -e
+    "$@"
+  )
+  ATTEMPT=$?
+  set -e
+  trap on_error ERR
+}
+
+# retry COMMAND [ARGUMENT...]: attempts it until it succeeds, with growing pauses. Not to be called in a condition either.
+retry() {
+  local pause=1
+  while true; do
+    attempt "$@"
+    if [ "$ATTEMPT" -eq 0 ]; then return; fi
+    problem "$1: $(failure); again in $pause s"
+    sleep "$pause"
+    pause=$((pause < 16 ? pause * 2 : 30))
+  done
+}
+
+# wait_for NAME COMMAND [ARGUMENT...]: asks every second until the command succeeds; says every half minute what it waits for.
+wait_for() {
+  local name=$1 begin=$SECONDS told=0
+  shift
+  until "$@"; do
+    if ((SECONDS - begin >= told + 30)); then
+      told=$((SECONDS - begin))
+      problem "waiting for $name since $told s"
+    fi
+    sleep 1
+  done
+}
+
+# json_text TEXT: a JSON string.
+json_text() {
+  local text=${1//\\/\\\\}
+  text=${text//\"/\\\"}
+  printf '"%s"' "${text//[[:cntrl:]]/ }"
+}
+
+# status_json: the status object of this node.
+status_json() {
+  local error=null
+  if [ -e "$RUN_DIR/error" ]; then error=$(json_text "$(< "$RUN_DIR/error")"); fi
+  printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s}\n' "$(json_text "$INSTANCE_ID")" \
+    "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(< "$RUN_DIR/step")")" "$(json_text "$(< "$RUN_DIR/since")")" "$error"
+}
+
+# publish_status: writes the status object when it is another than the last one.
+publish_status() {
+  local status
+  status=$(status_json) || return
+  if [ -e "$RUN_DIR/published" ] && [ "$status" = "$(< "$RUN_DIR/published")" ]; then return; fi
+  printf '%s\n' "$status" | s3_put "nodes/status/$INSTANCE_ID.json" || return
+  printf '%s' "$status" > "$RUN_DIR/published"
+}
+
+# publish_in_background: keeps the status object up to date without holding anything up.
+publish_in_background() {
+  while sleep 3; do publish_status || true; done &
+  PUBLISHER=$!
+  trap 'end_of_program $?' EXIT
+}
+
+# end_of_program CODE: a last word, whatever the end.
+end_of_program() {
+  kill "$PUBLISHER" 2> /dev/null || true
+  if [ "$1" -ne 0 ]; then problem "ended: $(failure)"; fi
+  publish_status || true
+}

@@ -1,0 +1,115 @@
+# shellcheck shell=bash
+# --- Software
+
+# What is installed: a file for each download, holding its version and digest. Images that were prepared have them already.
+INSTALLED_DIR=/var/lib/kclust/installed
+
+case $(uname -m) in
+  x86_64) ARCHITECTURE=amd64 ;;
+  aarch64) ARCHITECTURE=arm64 ;;
+  *)
+    echo "there is no Kubernetes for $(uname -m) here" >&2
+    exit 1
+    ;;
+esac
+
+# fetch PATH [OPTION OF CURL...]: a file of a download site (HOST/PATH), or of the mirror of them.
+fetch() {
+  local url=https://$1
+  if [ -n "$FILES_URL" ]; then url=$FILES_URL/$1; fi
+  curl --silent --show-error --fail --location --connect-timeout 10 --max-time 600 --speed-limit 1024 --speed-time 30 "${@:2}" "$url"
+}
+
+# digest_of NAME PATH CHECKSUMS: the SHA-256 that a download must have: the one that is known, or else the published one. Checksum
+# files hold a digest alone or lines of digest and file name.
+digest_of() {
+  local digest=${DIGESTS["$1-$ARCHITECTURE"]:-}
+  if [ -z "$digest" ]; then
+    digest=$(fetch "$3" | awk -v file="${2##*/}" '!found && (NF == 1 || $2 == file || $2 == "*" file) { print $1; found = 1 }')
+  fi
+  if [[ ! $digest =~ ^[0-9a-f]{64}$ ]]; then fail "$3 has no SHA-256 of ${2##*/}"; fi
+  printf '%s' "$digest"
+}
+
+# provide NAME VERSION PATH CHECKSUMS INSTALLER: downloads, checks and installs, unless that has been done.
+provide() {
+  local name=$1 version=$2 path=$3 digest file=$INSTALLED_DIR/$1.download
+  digest=$(digest_of "$name" "$path" "$4")
+  if [ -e "$INSTALLED_DIR/$name" ] && [ "$(< "$INSTALLED_DIR/$name")" = "$version $digest" ]; then return; fi
+  fetch "$path" --output "$file"
+  if ! echo "$digest  $file" | sha256sum --check --status; then
+    fail "$path does not have the SHA-256 $digest but $(sha256sum < "$file")"
+  fi
+  "$5" "$name" "$file"
+  rm "$file"
+  printf '%s %s' "$version" "$digest" > "$INSTALLED_DIR/$name"
+  log "installed $name $version"
+}
+
+# Installers: NAME FILE.
+install_program() { install -m 755 "$2" "/usr/local/bin/$1"; }
+install_runc() { install -m 755 "$2" /usr/local/sbin/runc; }
+install_containerd() { tar --extract --gzip --no-same-owner --directory /usr/local --file "$2"; }
+install_cni_plugins() {
+  install -d -m 755 /opt/cni/bin
+  tar --extract --gzip --no-same-owner --directory /opt/cni/bin --file "$2"
+}
+install_etcdctl() {
+  tar --extract --gzip --no-same-owner --directory /usr/local/bin --strip-components=1 --wildcards --file "$2" '*/etcdctl'
+}
+
+provide_kubernetes() {
+  local path=dl.k8s.io/release/v$KUBERNETES_VERSION/bin/linux/$ARCHITECTURE/$1
+  provide "$1" "$KUBERNETES_VERSION" "$path" "$path.sha256" install_program
+}
+
+provide_containerd() {
+  local file=containerd-$CONTAINERD_VERSION-linux-$ARCHITECTURE.tar.gz
+  local path=github.com/containerd/containerd/releases/download/v$CONTAINERD_VERSION/$file
+  provide containerd "$CONTAINERD_VERSION" "$path" "$path.sha256sum" install_containerd
+}
+
+provide_runc() {
+  local release=github.com/opencontainers/runc/releases/download/v$RUNC_VERSION
+  provide runc "$RUNC_VERSION" "$release/runc.$ARCHITECTURE" "$release/runc.sha256sum" install_runc
+}
+
+provide_cni_plugins() {
+  local file=cni-plugins-linux-$ARCHITECTURE-v$CNI_PLUGINS_VERSION.tgz
+  local path=github.com/containernetworking/plugins/releases/download/v$CNI_PLUGINS_VERSION/$file
+  provide cni-plugins "$CNI_PLUGINS_VERSION" "$path" "$path.sha256" install_cni_plugins
+}
+
+provide_etcdctl() {
+  local release=github.com/etcd-io/etcd/releases/download/v$ETCD_VERSION
+  provide etcd "$ETCD_VERSION" "$release/etcd-v$ETCD_VERSION-linux-$ARCHITECTURE.tar.gz" "$release/SHA256SUMS" install_etcdctl
+}
+
+# together COMMAND...: runs commands of one word at the same time; succeeds if all do.
+together() {
+  local command pid pids=() failed=0
+  for command in "$@"; do
+    $command &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
+}
+
+provide_kubeadm() { provide_kubernetes kubeadm; }
+provide_kubelet() { provide_kubernetes kubelet; }
+provide_kubectl() { provide_kubernetes kubectl; }
+
+# install_runtime: what containers need, at once.
+install_runtime() {
+  together provide_containerd provide_runc
+}
+
+# install_node_programs: everything else.
+install_node_programs() {
+  if [ "$ROLE" = control-plane ]; then
+    together provide_kubeadm provide_kubelet provide_cni_plugins provide_kubectl provide_etcdctl
+  else
+    together provide_kubeadm provide_kubelet provide_cni_plugins
+  fi
+}

@@ -1,0 +1,672 @@
+"""Auto Scaling groups that launch what their launch template says, keep their size, and tell what they did.
+
+moto puts all instances of a group into its first subnet, shows them with the template's current default version (so
+that none ever looks out of date), overwrites a group of the same name and orphans its instances, loses the mixed
+instances policy at the next update, and has no scaling activities. Here a group is reconciled whenever it changes or is
+looked at: AWS does so all the time.
+
+Corrects moto/autoscaling/models.py and moto/autoscaling/responses.py.
+"""
+
+import copy
+import json
+import math
+import uuid
+from collections import Counter, OrderedDict
+
+from moto.autoscaling import models
+from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import utcnow
+
+from .launching import Launch
+from .listings import Page, matches
+from .patching import after, before, corrects
+
+_GROUP_TAG = models.ASG_NAME_TAG
+
+# Members that moto drops: attribute of the group, and what the request's value becomes.
+_KEPT_MEMBERS = {
+    "MaxInstanceLifetime": int,
+    "DefaultInstanceWarmup": int,
+    "DefaultCooldown": int,
+    "HealthCheckGracePeriod": int,
+    "TerminationPolicies": list,
+    "CapacityRebalance": bool,
+    "InstanceMaintenancePolicy": dict,
+    "AvailabilityZoneDistribution": dict,
+    "CapacityReservationSpecification": dict,
+    "DesiredCapacityType": str,
+    "ServiceLinkedRoleARN": str,
+    "Context": str,
+}
+_ATTRIBUTES = {"ServiceLinkedRoleARN": "service_linked_role_arn"}
+
+
+class Groups(OrderedDict):
+    """The groups of a region by name. AWS says which group is missing, where moto fails with a KeyError."""
+
+    def __missing__(self, name):
+        raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+
+
+@after(AutoScalingBackend, "__init__")
+def start_empty(self, *args, **kwargs):
+    self.autoscaling_groups = Groups()
+    self.activities = []
+
+
+# Launch source: launch template, or mixed instances policy
+
+
+def _snake(member: str) -> str:
+    return _ATTRIBUTES.get(member) or "".join("_" + c.lower() if c.isupper() else c for c in member).lstrip("_")
+
+
+@corrects(FakeAutoScalingGroup, "_set_launch_configuration")
+def set_launch_source(original, self, launch_config_name, launch_template, mixed_instances_policy):
+    """An update that names no launch source keeps the one the group has; a template replaces a policy and vice versa."""
+    if not (launch_config_name or launch_template or mixed_instances_policy):
+        self.mixed_instances_policy = getattr(self, "kept_policy", None)
+        return
+    if mixed_instances_policy:
+        mixed_instances_policy = copy.deepcopy(mixed_instances_policy)
+        previous = (getattr(self, "kept_policy", None) or {}).get("InstancesDistribution", {})
+        mixed_instances_policy["InstancesDistribution"] = _distribution(
+            {**previous, **mixed_instances_policy.get("InstancesDistribution", {})}
+        )
+        self.mixed_instances_policy = mixed_instances_policy
+    else:
+        self.mixed_instances_policy = None
+    self.provided_launch_template_version = None
+    original(self, launch_config_name, launch_template, self.mixed_instances_policy)
+    self.kept_policy = self.mixed_instances_policy
+
+
+def _distribution(given: dict) -> dict:
+    """A distribution as AWS shows it: with the defaults of what was not given."""
+    distribution = {
+        "OnDemandAllocationStrategy": "prioritized",
+        "OnDemandBaseCapacity": 0,
+        "OnDemandPercentageAboveBaseCapacity": 100,
+        "SpotAllocationStrategy": "lowest-price",
+        **given,
+    }
+    if distribution["SpotAllocationStrategy"] == "lowest-price":
+        distribution.setdefault("SpotInstancePools", 2)
+    return distribution
+
+
+@corrects(FakeAutoScalingGroup, "launch_template")
+def shown_launch_template(original, self):
+    """A group with a mixed instances policy shows its template there only."""
+    return None if self.mixed_instances_policy or self.ec2_launch_template is None else original(self)
+
+
+@corrects(InstanceState, "launch_template")
+def launched_version(original, self):
+    """The template and version an instance was launched from; moto shows the template's current default."""
+    version = getattr(self, "version", None)
+    if version is None:
+        return None
+    template = version.template
+    return {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateName": template.name,
+        "Version": str(version.number),
+    }
+
+
+# Launching
+
+
+def _version(group: FakeAutoScalingGroup, override: dict):
+    """The launch template version to launch from: an override may name a template of its own."""
+    named = override.get("LaunchTemplateSpecification")
+    template = group.ec2_launch_template
+    number = group.launch_template_version
+    if named:
+        backend = group.ec2_backend
+        template = (
+            backend.get_launch_template(named["LaunchTemplateId"])
+            if named.get("LaunchTemplateId")
+            else backend.get_launch_template_by_name(named["LaunchTemplateName"])
+        )
+        number = named.get("Version") or "$Default"
+    if template.id not in group.ec2_backend.launch_templates:
+        raise ValidationError(f"The specified launch template, with template ID {template.id}, does not exist.")
+    return template.get_version(number)
+
+
+def _overrides(group: FakeAutoScalingGroup) -> list[dict]:
+    return ((group.mixed_instances_policy or {}).get("LaunchTemplate") or {}).get("Overrides") or [{}]
+
+
+def _launch(group: FakeAutoScalingGroup, override: dict) -> tuple[Launch, object]:
+    version = _version(group, override)
+    spec = copy.deepcopy(version.data)
+    if override.get("InstanceType"):
+        spec["InstanceType"] = override["InstanceType"]
+    elif override.get("InstanceRequirements") or spec.get("InstanceRequirements"):
+        raise NotImplementedError("InstanceRequirements")
+    if override.get("WeightedCapacity"):
+        raise NotImplementedError("WeightedCapacity")
+    launch = Launch(
+        group.ec2_backend,
+        spec,
+        template=version.template,
+        version=version.number,
+        instance_tags={**group.get_propagated_tags(), _GROUP_TAG: group.name},
+    )
+    return launch, version
+
+
+def _check_launch_source(group: FakeAutoScalingGroup) -> None:
+    """AWS tries the template without launching, when a group is made and when it changes."""
+    if group.ec2_launch_template is None:
+        return
+    for override in _overrides(group):
+        launch, _ = _launch(group, override)
+        if not launch.spec.get("InstanceType"):
+            raise ValidationError(
+                "You must use a valid fully-formed launch template. The request must contain the parameter InstanceType"
+            )
+        try:
+            launch.check()
+        except ServiceException as error:
+            raise ValidationError(f"You must use a valid fully-formed launch template. {error.message}") from None
+
+
+def _place(group: FakeAutoScalingGroup, launch: Launch) -> dict:
+    """Where the next instance goes: the group's emptiest subnet, or zone. Says so for the activity's details."""
+    spec = launch.spec
+    named = [entry["NetworkInterfaceId"] for entry in spec.get("NetworkInterfaces") or [] if entry.get("NetworkInterfaceId")]
+    if group.vpc_zone_identifier:
+        subnets = group.vpc_zone_identifier.split(",")
+        used = Counter(state.instance.subnet_id for state in group.instance_states)
+        subnet_id = min(subnets, key=lambda candidate: used[candidate])
+        spec["SubnetId"] = subnet_id
+        zone = group.ec2_backend.get_subnet(subnet_id).availability_zone
+        return {"Subnet ID": subnet_id, "Availability Zone": zone}
+    if named:
+        interface = group.ec2_backend.get_network_interface(named[0])
+        zone = interface.subnet.availability_zone
+        if zone not in group.availability_zones:
+            raise ValidationError(
+                f"The network interface {interface.id} is in {zone}, which is not a zone of the Auto Scaling group"
+            )
+    else:
+        used = Counter(state.availability_zone for state in group.instance_states)
+        zone = min(group.availability_zones, key=lambda candidate: used[candidate])
+    spec["Placement"] = {**(spec.get("Placement") or {}), "AvailabilityZone": zone}
+    return {"Availability Zone": zone}
+
+
+def _wants_spot(group: FakeAutoScalingGroup) -> bool:
+    if not group.mixed_instances_policy:
+        return False
+    distribution = group.mixed_instances_policy["InstancesDistribution"]
+    base = int(distribution["OnDemandBaseCapacity"])
+    share = int(distribution["OnDemandPercentageAboveBaseCapacity"]) / 100
+    wanted = group.desired_capacity or 0
+    on_demand = min(base, wanted) + math.ceil(max(0, wanted - base) * share)
+    return sum(state.instance.lifecycle != "spot" for state in group.instance_states) >= on_demand
+
+
+def _launch_one(group: FakeAutoScalingGroup) -> InstanceState:
+    overrides = _overrides(group)
+    spot = _wants_spot(group)
+    # On-demand capacity follows the order of the overrides; spot capacity is spread over them.
+    override = overrides[len(group.instance_states) % len(overrides)] if spot else overrides[0]
+    launch, version = _launch(group, override)
+    details = _place(group, launch)
+    if spot:
+        launch.spec["InstanceMarketOptions"] = {"MarketType": "spot"}
+    instance = launch.run(1).instances[0]
+    instance.autoscaling_group = group
+    state = InstanceState(instance, protected_from_scale_in=group.new_instances_protected_from_scale_in)
+    state.version = version
+    state.details = details
+    return state
+
+
+# Capacity
+
+
+def reconcile(group: FakeAutoScalingGroup) -> None:
+    """Brings the group to its desired capacity, as far as EC2 lets it."""
+    if group.ec2_launch_template is None:
+        return
+    suspended = set(group._suspended_processes or [])
+    if "ReplaceUnhealthy" not in suspended:
+        _end(group, [s for s in group.instance_states if s.health_status == "Unhealthy"], "an instance health check")
+    if "Launch" not in suspended:
+        while len(_active(group)) < (group.desired_capacity or 0) and _try_to_launch(group):
+            pass
+    surplus = len(_active(group)) - (group.desired_capacity or 0)
+    if surplus > 0 and "Terminate" not in suspended:
+        _end(group, _to_scale_in(group, surplus), "a difference between desired and actual capacity")
+    _register_targets(group)
+
+
+def _active(group: FakeAutoScalingGroup) -> list[InstanceState]:
+    return [state for state in group.instance_states if state.lifecycle_state in ("InService", "Pending")]
+
+
+# Set by the server: the message with which the account's next launch by Auto Scaling shall fail, or None.
+launch_fault = lambda account, region: None  # noqa: E731
+
+
+def _try_to_launch(group: FakeAutoScalingGroup) -> bool:
+    try:
+        fault = launch_fault(group.account_id, group.region)
+        if fault:
+            raise ValidationError(fault)
+        state = _launch_one(group)
+    except ServiceException as error:
+        _note_failed_launch(group, error.message)
+        return False
+    group.instance_states.append(state)
+    _note(group, f"Launching a new EC2 instance: {state.instance_id}", "Successful", details=state.details)
+    return True
+
+
+def _to_scale_in(group: FakeAutoScalingGroup, count: int) -> list[InstanceState]:
+    """The default termination policy: the fullest zone first, in it the oldest template version, then the oldest."""
+    candidates = [state for state in _active(group) if not state.protected_from_scale_in]
+    chosen = []
+    for _ in range(min(count, len(candidates))):
+        zones = Counter(state.availability_zone for state in candidates)
+        fullest = zones.most_common(1)[0][0]
+        victim = min(
+            (state for state in candidates if state.availability_zone == fullest),
+            key=lambda state: (state.version.number, state.instance.launch_time),
+        )
+        candidates.remove(victim)
+        chosen.append(victim)
+    return chosen
+
+
+def _end(group: FakeAutoScalingGroup, states: list[InstanceState], reason: str) -> None:
+    """Terminates instances of the group and forgets them."""
+    _forget(group, states)
+    for state in states:
+        group.ec2_backend.terminate_instances([state.instance_id])
+        _note(group, f"Terminating EC2 instance: {state.instance_id}", "Successful", cause=f"taken out of service in response to {reason}")
+
+
+def _forget(group: FakeAutoScalingGroup, states: list[InstanceState]) -> None:
+    """Takes instances out of the group and out of its target groups; moto leaves their targets registered."""
+    gone = {state.instance_id for state in states}
+    group.instance_states = [state for state in group.instance_states if state.instance_id not in gone]
+    for target_group in _target_groups(group):
+        for key in [key for key, target in target_group.targets.items() if target["Id"] in gone]:
+            del target_group.targets[key]
+
+
+def _target_groups(group: FakeAutoScalingGroup) -> list:
+    known = group.autoscaling_backend.elbv2_backend.target_groups
+    return [known[arn] for arn in group.target_group_arns or [] if arn in known]
+
+
+def _register_targets(group: FakeAutoScalingGroup) -> None:
+    for target_group in _target_groups(group):
+        registered = {target["Id"] for target in target_group.targets.values()}
+        missing = [s.instance_id for s in _active(group) if s.instance_id not in registered]
+        if missing:
+            target_group.register([{"Id": instance_id, "Port": target_group.port} for instance_id in missing])
+
+
+# Activities
+
+
+def _note(group, description: str, status: str, *, cause: str | None = None, details: dict | None = None, message: str | None = None) -> None:
+    now = utcnow()
+    cause = cause or (
+        "an instance was started in response to a difference between desired and actual capacity, increasing the "
+        f"capacity to {group.desired_capacity}"
+    )
+    group.autoscaling_backend.activities.insert(
+        0,
+        {
+            "ActivityId": str(uuid.uuid4()),
+            "AutoScalingGroupName": group.name,
+            "AutoScalingGroupARN": group.arn,
+            "Description": description,
+            "Cause": f"At {now:%Y-%m-%dT%H:%M:%SZ} {cause}.",
+            "StartTime": now,
+            "EndTime": now,
+            "StatusCode": status,
+            "StatusMessage": message,
+            "Progress": 100,
+            "Details": json.dumps(details or {}),
+        },
+    )
+
+
+def _note_failed_launch(group, problem: str) -> None:
+    """One activity per problem: AWS waits longer and longer between attempts, the emulator tries at every look."""
+    message = f"{problem.rstrip('.')}. Launching EC2 instance failed."
+    for activity in group.autoscaling_backend.activities:
+        if activity["AutoScalingGroupName"] == group.name:
+            if activity["StatusMessage"] == message:
+                activity["EndTime"] = utcnow()
+                return
+            break
+    _note(
+        group,
+        f"Launching a new EC2 instance.  Status Reason: {message}",
+        "Failed",
+        message=message,
+    )
+
+
+@corrects(AutoScalingResponse, "describe_scaling_activities")
+def describe_scaling_activities(original, self):
+    """moto has none."""
+    if self._get_param("Filters"):
+        raise NotImplementedError("filters of DescribeScalingActivities")
+    backend, name = self.autoscaling_backend, self._get_param("AutoScalingGroupName")
+    _reconcile_all(backend)
+    ids = self._get_param("ActivityIds", [])
+    deleted_too = self._get_bool_param("IncludeDeletedGroups", False)
+    if name and not deleted_too:
+        backend.autoscaling_groups[name]
+    activities = [
+        activity
+        for activity in backend.activities
+        if (not name or activity["AutoScalingGroupName"] == name)
+        and (not ids or activity["ActivityId"] in ids)
+        and (deleted_too or activity["AutoScalingGroupName"] in backend.autoscaling_groups)
+    ]
+    shown, token = _page(self, activities)
+    return ActionResult({"Activities": shown, "NextToken": token})
+
+
+def _page(response, items: list, largest: int = 100) -> tuple[list, str | None]:
+    size = response._get_int_param("MaxRecords", 50)
+    if not 1 <= size <= largest:
+        raise ValidationError(f"1 validation error detected: Value '{size}' at 'maxRecords' failed to satisfy constraint")
+    return Page.of(response, response._get_param("NextToken"), size).cut(items)
+
+
+# Groups
+
+
+@before(AutoScalingResponse, "create_auto_scaling_group")
+def check_new_group(self):
+    """AWS refuses a second group of a name; moto replaces the first and forgets its instances."""
+    name = self._get_param("AutoScalingGroupName")
+    if name in self.autoscaling_backend.autoscaling_groups:
+        raise AutoscalingClientError(
+            "AlreadyExists", "AutoScalingGroup by this name already exists - A group with the name already exists"
+        )
+    _check_sizes(self._get_int_param("MinSize"), self._get_int_param("MaxSize"), self._get_int_param("DesiredCapacity"))
+    _check_subnets(self)
+    known = self.autoscaling_backend.elbv2_backend.target_groups
+    if any(arn not in known for arn in self._get_param("TargetGroupARNs", [])):
+        raise ValidationError("Provided Target Groups may not be valid. Please ensure they exist and try again.")
+
+
+def _check_sizes(smallest: int, largest: int, desired: int | None) -> None:
+    if smallest > largest:
+        raise ValidationError(f"Min bound, {smallest}, must be less than or equal to max bound, {largest}")
+    if desired is not None and not smallest <= desired <= largest:
+        raise ValidationError(
+            f"Desired capacity:{desired} must be between the specified min size:{smallest} and max size:{largest}"
+        )
+
+
+def _check_subnets(response) -> None:
+    known = {subnet.id for subnet in response.autoscaling_backend.ec2_backend.describe_subnets()}
+    for subnet_id in (response._get_param("VPCZoneIdentifier") or "").split(","):
+        if subnet_id and subnet_id not in known:
+            raise ValidationError(f"The subnet ID '{subnet_id}' does not exist")
+
+
+@corrects(AutoScalingResponse, "create_auto_scaling_group")
+def create_auto_scaling_group(original, self):
+    name = self._get_param("AutoScalingGroupName")
+    answer = original(self)
+    group = self.autoscaling_backend.autoscaling_groups[name]
+    group.health_check_grace_period = 0
+    _keep_members(self, group)
+    for hook in self._get_param("LifecycleHookSpecificationList", []):
+        self.autoscaling_backend.create_lifecycle_hook(
+            hook["LifecycleHookName"],
+            name,
+            hook["LifecycleTransition"],
+            hook.get("HeartbeatTimeout"),
+            hook.get("DefaultResult"),
+        )
+    try:
+        _check_launch_source(group)
+    except ServiceException:
+        del self.autoscaling_backend.autoscaling_groups[name]
+        raise
+    reconcile(group)
+    return answer
+
+
+def _keep_members(response, group: FakeAutoScalingGroup) -> None:
+    """Members that moto drops, or replaces by a default when they are 0."""
+    for member, as_kept in _KEPT_MEMBERS.items():
+        value = response._get_param(member)
+        if value is not None:
+            setattr(group, _snake(member), as_kept(value))
+
+
+@corrects(FakeAutoScalingGroup, "set_desired_capacity")
+def set_desired_capacity(original, self, new_capacity):
+    if self.ec2_launch_template is None:
+        return original(self, new_capacity)
+    self.desired_capacity = self.min_size if new_capacity is None else new_capacity
+    # A group that is still being made is reconciled once it is known and its template has been checked.
+    if self.name in self.autoscaling_backend.autoscaling_groups:
+        reconcile(self)
+
+
+@corrects(FakeAutoScalingGroup, "replace_autoscaling_group_instances")
+def replace_instances(original, self, count_needed, propagated_tags):
+    if self.ec2_launch_template is None:
+        return original(self, count_needed, propagated_tags)
+    reconcile(self)
+
+
+@before(AutoScalingResponse, "set_desired_capacity")
+def desired_capacity_in_bounds(self):
+    group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+    desired = self._get_int_param("DesiredCapacity")
+    if desired > group.max_size:
+        raise ValidationError(f"New SetDesiredCapacity value {desired} is above max value {group.max_size} for the AutoScalingGroup.")
+    if desired < group.min_size:
+        raise ValidationError(f"New SetDesiredCapacity value {desired} is below min value {group.min_size} for the AutoScalingGroup.")
+
+
+@corrects(AutoScalingResponse, "update_auto_scaling_group")
+def update_auto_scaling_group(original, self):
+    """Only what the request names changes. Desired capacity follows min and max when it is not named itself."""
+    group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+    _check_subnets(self)
+    smallest = self._get_int_param("MinSize", group.min_size)
+    largest = self._get_int_param("MaxSize", group.max_size)
+    desired = self._get_int_param("DesiredCapacity")
+    _check_sizes(smallest, largest, desired)
+    before_update = copy.copy(group.__dict__)
+    try:
+        group._set_azs_and_vpcs(self._get_param("AvailabilityZones", []), self._get_param("VPCZoneIdentifier"), update=True)
+        group._set_launch_configuration(
+            self._get_param("LaunchConfigurationName"), self._get_param("LaunchTemplate"), self._get_param("MixedInstancesPolicy")
+        )
+        _check_launch_source(group)
+    except ServiceException:
+        group.__dict__.update(before_update)
+        raise
+    group.min_size, group.max_size = smallest, largest
+    group.desired_capacity = desired if desired is not None else min(max(group.desired_capacity, smallest), largest)
+    if self._get_param("HealthCheckType"):
+        group.health_check_type = self._get_param("HealthCheckType")
+    protected = self._get_bool_param("NewInstancesProtectedFromScaleIn", None)
+    if protected is not None:
+        group.new_instances_protected_from_scale_in = protected
+    _keep_members(self, group)
+    reconcile(group)
+    return EmptyResult()
+
+
+@corrects(AutoScalingResponse, "delete_auto_scaling_group")
+def delete_auto_scaling_group(original, self):
+    """AWS keeps a group that has instances, unless forced; then the instances end with it."""
+    backend, name = self.autoscaling_backend, self._get_param("AutoScalingGroupName")
+    group = backend.autoscaling_groups[name]
+    if group.instance_states and not self._get_bool_param("ForceDelete", False):
+        raise AutoscalingClientError(
+            "ResourceInUse",
+            "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
+            "still in the group.",
+        )
+    _end(group, list(group.instance_states), "a user request to delete the group")
+    del backend.autoscaling_groups[name]
+    for key in [key for key, hook in backend.lifecycle_hooks.items() if hook.auto_scaling_group_name == name]:
+        del backend.lifecycle_hooks[key]
+    return EmptyResult()
+
+
+def _reconcile_all(backend: AutoScalingBackend) -> None:
+    for group in backend.autoscaling_groups.values():
+        if _unsettled(group):
+            reconcile(group)
+
+
+def _unsettled(group: FakeAutoScalingGroup) -> bool:
+    return len(_active(group)) != (group.desired_capacity or 0) or any(
+        state.health_status == "Unhealthy" for state in group.instance_states
+    )
+
+
+@corrects(AutoScalingResponse, "describe_auto_scaling_groups")
+def describe_auto_scaling_groups(original, self):
+    backend, names = self.autoscaling_backend, self._get_param("AutoScalingGroupNames", [])
+    _reconcile_all(backend)
+    groups = [
+        group
+        for group in backend.autoscaling_groups.values()
+        if (not names or group.name in names)
+        and all(_group_matches(group, wanted["Name"], wanted["Values"]) for wanted in self._get_param("Filters", []))
+    ]
+    shown, token = _page(self, groups)
+    if self._get_bool_param("IncludeInstances", True) is False:
+        shown = [_without_instances(group) for group in shown]
+    return ActionResult({"AutoScalingGroups": shown, "NextToken": token})
+
+
+def _without_instances(group: FakeAutoScalingGroup) -> FakeAutoScalingGroup:
+    view = copy.copy(group)
+    view.instance_states = []
+    return view
+
+
+def _group_matches(group: FakeAutoScalingGroup, name: str, wanted: list[str]) -> bool:
+    tags = {tag["Key"]: tag.get("Value") for tag in group.tags}
+    if name.startswith("tag:"):
+        return tags.get(name.removeprefix("tag:")) in wanted
+    if name == "tag-key":
+        return any(key in wanted for key in tags)
+    if name == "tag-value":
+        return any(value in wanted for value in tags.values())
+    raise NotImplementedError(f"filter {name} of DescribeAutoScalingGroups")
+
+
+@corrects(AutoScalingResponse, "describe_auto_scaling_instances")
+def describe_auto_scaling_instances(original, self):
+    """At most 50 instances in one answer; moto shows all."""
+    _reconcile_all(self.autoscaling_backend)
+    states = self.autoscaling_backend.describe_auto_scaling_instances(self._get_param("InstanceIds", []))
+    shown, token = _page(self, states, largest=50)
+    return ActionResult({"AutoScalingInstances": shown, "NextToken": token})
+
+
+@corrects(AutoScalingResponse, "describe_tags")
+def describe_tags(original, self):
+    tags = [tag for group in self.autoscaling_backend.autoscaling_groups.values() for tag in group.tags]
+    tags = [tag for tag in tags if all(_tag_matches(tag, f["Name"], f["Values"]) for f in self._get_param("Filters", []))]
+    shown, token = _page(self, tags)
+    return ActionResult({"Tags": shown, "NextToken": token})
+
+
+def _tag_matches(tag: dict, name: str, wanted: list[str]) -> bool:
+    members = {
+        "auto-scaling-group": "ResourceId",
+        "key": "Key",
+        "value": "Value",
+        "propagate-at-launch": "PropagateAtLaunch",
+    }
+    if name not in members:
+        raise NotImplementedError(f"filter {name} of DescribeTags")
+    return matches(tag.get(members[name]), wanted)
+
+
+# Instances that end
+
+
+@corrects(AutoScalingBackend, "notify_terminate_instances")
+def instance_ended(original, self, instance_ids):
+    """An instance that was terminated in EC2 is replaced."""
+    for group in self.autoscaling_groups.values():
+        ended = [state for state in group.instance_states if state.instance_id in instance_ids]
+        if ended:
+            _forget(group, ended)
+            for state in ended:
+                _note(
+                    group,
+                    f"Terminating EC2 instance: {state.instance_id}",
+                    "Successful",
+                    cause="taken out of service in response to an EC2 health check indicating it has been terminated",
+                )
+            reconcile(group)
+
+
+@corrects(AutoScalingResponse, "terminate_instance_in_auto_scaling_group")
+def terminate_instance(original, self):
+    """The old instance ends before its replacement starts: they may need the same network interface."""
+    instance_id = self._get_param("InstanceId")
+    for group in self.autoscaling_backend.autoscaling_groups.values():
+        for state in group.instance_states:
+            if state.instance_id == instance_id:
+                return _terminate_in_group(self, group, state)
+    raise ValidationError(f"Instance Id not found - No managed instance found for instance ID: {instance_id}")
+
+
+def _terminate_in_group(response, group: FakeAutoScalingGroup, state: InstanceState) -> ActionResult:
+    if response._get_bool_param("ShouldDecrementDesiredCapacity", False):
+        if group.desired_capacity - 1 < group.min_size:
+            raise ValidationError(
+                f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement will "
+                "violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower "
+                "group's min size."
+            )
+        group.desired_capacity -= 1
+    _end(group, [state], "a user request")
+    activity = dict(group.autoscaling_backend.activities[0])
+    reconcile(group)
+    return ActionResult({"Activity": {**activity, "StatusCode": "InProgress", "Progress": 0}})
+
+
+@after(AutoScalingResponse, "set_instance_health")
+def replace_unhealthy(self):
+    _reconcile_all(self.autoscaling_backend)
+
+
+@before(AutoScalingResponse, "set_instance_health")
+def instance_must_be_managed(self):
+    instance_id = self._get_param("InstanceId")
+    if not self.autoscaling_backend.describe_auto_scaling_instances([instance_id]):
+        raise ValidationError(f"Instance Id not found - No managed instance found for instance ID {instance_id}")
+
+
+@after(AutoScalingResponse, "resume_processes")
+def catch_up(self):
+    _reconcile_all(self.autoscaling_backend)

@@ -1,0 +1,40 @@
+"""The same answers in half the time.
+
+For every member of every item of an answer, moto works out anew under which names an object might hold the value, and
+walks through all of a service's transformers. Both depend on the place in the answer and the object's class only.
+
+Corrects moto/core/serialize.py.
+"""
+
+from moto.core.serialize import XFormedAttributePicker
+from moto.core.utils import MISSING, get_value
+
+from .patching import corrects
+
+_names: dict[tuple, tuple[str, ...]] = {}
+_transformers: dict[tuple, object] = {}
+
+
+def _nothing(value):
+    return value
+
+
+@corrects(XFormedAttributePicker, "__call__")
+def value_of_member(original, self, context):
+    place = (context.service_model.service_name, context.key_path, context.key)
+    names_key = (place, type(context.obj))
+    names = _names.get(names_key)
+    if names is None:
+        names = _names[names_key] = tuple(dict.fromkeys(self.get_possible_keys(context)))
+    for name in names:
+        value = get_value(context.obj, name, MISSING)
+        if value is not MISSING:
+            break
+    else:
+        value = None
+    transform = _transformers.get(place)
+    if transform is None:
+        path = f"{context.key_path}.{context.key}"
+        found = [change for suffix, change in self.response_transformers.items() if path.endswith(suffix)]
+        transform = _transformers[place] = found[0] if found else _nothing
+    return transform(value)

@@ -1,0 +1,59 @@
+"""What tests can ask to be in an account beforehand."""
+
+from .support import AwsTest
+
+
+class Seeds(AwsTest):
+    def seed(self, what: str, **arguments) -> dict:
+        return self.control("POST", "seed", {"what": what, **arguments})
+
+    def test_existing_vpc(self):
+        self.seed("existing-vpc")
+        ec2 = self.client("ec2", region="eu-west-1")
+        vpc = ec2.describe_vpcs(VpcIds=["vpc-0123456789abcdef0"])["Vpcs"][0]
+        self.assertEqual(vpc["CidrBlock"], "10.0.0.0/16")
+        for attribute in ("enableDnsSupport", "enableDnsHostnames"):
+            shown = ec2.describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute=attribute)
+            self.assertTrue(shown[attribute[0].upper() + attribute[1:]]["Value"])
+        ids = ["subnet-0aaaaaaaaaaaaaaa1", "subnet-0aaaaaaaaaaaaaaa2", "subnet-0aaaaaaaaaaaaaaa3"]
+        subnets = ec2.describe_subnets(SubnetIds=ids)["Subnets"]
+        self.assertEqual([subnet["AvailabilityZone"] for subnet in subnets], ["eu-west-1a", "eu-west-1b", "eu-west-1c"])
+        self.assertTrue(all(subnet["CidrBlock"].endswith("/20") for subnet in subnets))
+        tables = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": ids}])["RouteTables"]
+        gateways = {route["NatGatewayId"] for table in tables for route in table["Routes"] if "NatGatewayId" in route}
+        self.assertEqual((len(tables), len(gateways)), (3, 3))
+        for profile in ("k8s-control-plane", "k8s-node"):
+            found = self.iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
+            self.assertEqual(len(found["Roles"]), 1)
+        zones = self.route53.list_hosted_zones_by_vpc(VPCId=vpc["VpcId"], VPCRegion="eu-west-1")["HostedZoneSummaries"]
+        self.assertEqual([zone["Name"] for zone in zones], ["internal.example.com."])
+
+    def test_zone(self):
+        public = self.seed("zone", name="example.com")["zone"]
+        self.assertFalse(self.route53.get_hosted_zone(Id=public)["HostedZone"]["Config"]["PrivateZone"])
+        private = self.seed("zone", name="example.com", private=True, region="us-east-1", vpc=self.vpc())["zone"]
+        self.assertTrue(self.route53.get_hosted_zone(Id=private)["HostedZone"]["Config"]["PrivateZone"])
+
+    def test_decoys_look_like_the_cluster_and_are_not(self):
+        self.seed("zone", name="example.com")
+        made = self.seed("decoys", region="us-east-1", cluster="prod.example.com")
+        vpcs = self.ec2.describe_vpcs(Filters=[{"Name": "tag-key", "Values": ["kubernetes.io/cluster/*prod.example.com*"]}])
+        self.assertEqual(len(vpcs["Vpcs"]), 2)
+        own = self.ec2.describe_vpcs(Filters=[{"Name": "tag:kubernetes.io/cluster/prod.example.com", "Values": ["*"]}])
+        self.assertEqual(own["Vpcs"], [])
+        self.assertEqual(made["record"], "api.xprod.example.com")
+        world = self.world()["regions"]["us-east-1"]
+        for kind in ("autoScalingGroups", "loadBalancers", "volumes", "launchTemplates", "instances", "natGateways"):
+            self.assertGreaterEqual(len(world[kind]), 2, kind)
+        self.assertEqual(len(self.route53.list_hosted_zones()["HostedZones"]), 1)
+        self.assertEqual(self.control("GET", "calls")[0]["action"], "DescribeVpcs", "seeds are not in the log")
+
+    def test_decoys_for_a_long_name_without_a_zone(self):
+        self.seed("decoys", region="eu-west-1", cluster=f"{'long-' * 12}name.k8s.local")
+        self.assertEqual(len(self.route53.list_hosted_zones()["HostedZones"]), 1)
+
+    def test_many_foreign(self):
+        self.seed("many-foreign", roles=120, vpcs=30)
+        pages = list(self.iam.get_paginator("list_roles").paginate())
+        self.assertEqual([len(page["Roles"]) for page in pages], [100, 20])
+        self.assertEqual(len(self.ec2.describe_vpcs()["Vpcs"]), 31)

@@ -1,0 +1,1043 @@
+#!/bin/bash
+# Boot program of all nodes of a cluster: makes a machine a control-plane slot or a worker. Runs at every boot, may be ended at any
+# line and run again. /usr/local/lib/kclust/start fetches and runs it; `journalctl -u kclust-boot` shows what it does.
+set -Eeuo pipefail
+umask 077
+
+KUBERNETES_VERSION='1.36.4'
+CONTAINERD_VERSION='2.3.6'
+RUNC_VERSION='1.5.1'
+CNI_PLUGINS_VERSION='1.9.1'
+ETCD_VERSION='3.6.14'
+PAUSE_IMAGE='registry.k8s.io/pause:3.10.2'
+
+# Base address of the mirror of all download sites; without one they are asked themselves.
+FILES_URL=''
+
+# SHA-256 of downloads. What is not here is checked against the checksum file beside the download.
+declare -A DIGESTS=(
+  [cni-plugins-amd64]=b98f74a0f8522f0a83867178729c1aa70f2158f90c45a2ca8fa791db1c76b303
+  [cni-plugins-arm64]=56171987d3947707c3563db2f4001bccaf50fd63468611b9f3cbecb1375ee7ec
+  [containerd-amd64]=df806bb9b86653ebc94822a7076642ff3c3614324dbc1b511bdf75ac1669b762
+  [containerd-arm64]=6b3d383cc051f0bd7b2303f9034fdc9029f04c237cadb23b5e890a5b68534e05
+  [etcd-amd64]=ffe840ff9295808e88cce2794a18a5ac87f12a5203c8314d0bf6aa119b41bac5
+  [etcd-arm64]=fa1b80565ee6fc2df1ae6f57a508b221f3ecc7d591c317c581cd8281b0842b3e
+  [kubeadm-amd64]=10d054585907f2c8bb823c84f6a66b3bd2a474c3d795475f04e9a44f78650fe6
+  [kubeadm-arm64]=6a849c07d3e1c708f5c40f1ac8be03a56124204dfc7e1931e4113634019c0dad
+  [kubectl-amd64]=8b8f088da2dab964f853b38464033b1be15ede2839eca751482357c45abdd05a
+  [kubectl-arm64]=0ecf44450ee6063bf19dd166a103ee6df4a9034455c2abce626e6eea657d73fb
+  [kubelet-amd64]=cf2562db46c48ab84cc3791540778ee7fb1a0a008529adbb434723dd02ed8b4b
+  [kubelet-arm64]=fd53ea3fcbd077844f50a3c67e9b52f62972a563674956bab0c0f4fb7ea37d50
+  [runc-amd64]=177df879d50c913eb205e898d5c1c05a18f574053c0ce5524c471208eaf06f6f
+  [runc-arm64]=ca70e7dbd6616ca782a59b5d3ac86909123fdaa9fa3f89dcf29051c70eee7ce9
+)
+
+# shellcheck source=/dev/null
+. /etc/kclust/node.env
+# shellcheck source=/dev/null
+. /usr/local/lib/kclust/aws.sh
+
+# --- Files
+
+# put MODE FILE: standard input becomes the content of FILE, whole or not at all.
+put() {
+  (umask 022 && mkdir --parents "${2%/*}")
+  cat > "$2.new"
+  chmod "$1" "$2.new"
+  mv "$2.new" "$2"
+}
+
+write_node_files() {
+  put 644 '/etc/sysctl.d/90-kclust.conf' <<'KCLUST_END'
+# Pods are routed, and bridged packets are seen by the packet filter.
+net.ipv4.ip_forward = 1
+net.bridge.bridge-nf-call-iptables = 1
+# What the kubelet insists on with protectKernelDefaults.
+vm.overcommit_memory = 1
+vm.panic_on_oom = 0
+kernel.panic = 10
+kernel.panic_on_oops = 1
+kernel.keys.root_maxkeys = 1000000
+kernel.keys.root_maxbytes = 25000000
+# One watcher for each pod's log and configuration.
+fs.inotify.max_user_instances = 8192
+fs.inotify.max_user_watches = 524288
+KCLUST_END
+  put 644 '/etc/modules-load.d/kclust.conf' <<'KCLUST_END'
+overlay
+br_netfilter
+KCLUST_END
+  put 644 '/etc/cloud/cloud.cfg.d/99-kclust.cfg' <<'KCLUST_END'
+# The host name is the instance id, which is the name of the node.
+preserve_hostname: true
+KCLUST_END
+  put 644 '/etc/kclust/containerd.toml' <<'KCLUST_END'
+version = @CONFIG_VERSION@
+
+[plugins."io.containerd.cri.v1.images"]
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "registry.k8s.io/pause:3.10.2"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "/etc/containerd/certs.d"
+
+[plugins."io.containerd.cri.v1.runtime".containerd]
+  default_runtime_name = "runc"
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+      SystemdCgroup = true
+KCLUST_END
+  put 644 '/etc/systemd/system/containerd.service' <<'KCLUST_END'
+[Unit]
+Description=containerd container runtime
+After=network.target local-fs.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStart=/usr/local/bin/containerd
+Restart=always
+RestartSec=2
+# Containers outlive a restart of containerd.
+KillMode=process
+Delegate=yes
+OOMScoreAdjust=-999
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+
+[Install]
+WantedBy=multi-user.target
+KCLUST_END
+  put 600 '/etc/systemd/system/kubelet.service' <<'KCLUST_END'
+[Unit]
+Description=kubelet
+Wants=containerd.service network-online.target
+After=containerd.service network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+# The variable of kubeadm-flags.env is KUBELET_KUBEADM_ARGS.
+Environment="KUBECONFIGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+ExecStart=/usr/local/bin/kubelet $KUBECONFIGS --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
+Restart=always
+RestartSec=2
+
+[Install]
+WantedBy=multi-user.target
+KCLUST_END
+}
+
+write_control_plane_files() {
+  put 755 '/usr/local/lib/kclust/mount-etcd' <<'KCLUST_END'
+#!/bin/bash
+# Mounts the etcd volume of this slot on /var/lib/etcd, or fails. That something is mounted there is not enough: an etcd on another
+# disk would start empty. With the argument "device" only waits for the volume and prints its device.
+set -euo pipefail
+
+volume=$(< /etc/kclust/etcd-volume)
+# The link that udev makes on Nitro instances, from the serial number of the NVMe device.
+link=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${volume//-/}
+for ((tries = 0; tries < 240; tries++)); do
+  if [ -b "$link" ]; then break; fi
+  sleep 0.5
+done
+device=$(realpath --canonicalize-existing "$link")
+if [ "${1:-}" = device ]; then
+  echo "$device"
+  exit
+fi
+if ! findmnt --noheadings --source "$device" --mountpoint /var/lib/etcd > /dev/null; then
+  install -d -m 700 /var/lib/etcd
+  mount -t xfs -o noatime "$device" /var/lib/etcd
+fi
+KCLUST_END
+  put 600 '/etc/systemd/system/kubelet.service.d/20-etcd-volume.conf' <<'KCLUST_END'
+# The kubelet starts etcd, so first the volume must be there.
+[Service]
+ExecStartPre=/usr/local/lib/kclust/mount-etcd
+TimeoutStartSec=10min
+KCLUST_END
+  put 644 '/etc/systemd/system/kclust-credential.service' <<'KCLUST_END'
+[Unit]
+Description=Renews the credential with which machines join the cluster as workers
+After=kclust-boot.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/kclust/start credential
+Environment=HOME=/root
+TimeoutStartSec=10min
+KCLUST_END
+  put 644 '/etc/systemd/system/kclust-credential.timer' <<'KCLUST_END'
+[Unit]
+Description=Renews the credential with which machines join the cluster as workers
+
+[Timer]
+# The credential lives 48 hours: one slot that works is enough, and has many tries.
+OnActiveSec=6h
+OnUnitActiveSec=6h
+RandomizedDelaySec=30min
+
+[Install]
+WantedBy=timers.target
+KCLUST_END
+  put 600 '/etc/kubernetes/apiserver/audit-policy.yaml' <<'KCLUST_END'
+# Who changed what, without the content of secrets and without the noise of the cluster's own machinery. The first rule that fits counts.
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+omitManagedFields: true
+rules:
+# Health checks, discovery, metrics.
+- level: None
+  nonResourceURLs: ["/livez*", "/readyz*", "/healthz*", "/version", "/openapi*", "/metrics"]
+# Heartbeats and events.
+- level: None
+  resources:
+  - {group: coordination.k8s.io, resources: [leases]}
+  - {group: "", resources: [events]}
+  - {group: events.k8s.io, resources: [events]}
+# Controllers and nodes that look around.
+- level: None
+  users: ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"]
+  verbs: [get, list, watch]
+- level: None
+  userGroups: ["system:nodes"]
+  verbs: [get, list, watch]
+# The content of these is nobody's business.
+- level: Metadata
+  resources:
+  - {group: "", resources: [secrets, configmaps, serviceaccounts/token]}
+  - {group: authentication.k8s.io, resources: [tokenreviews]}
+# Rights, and ways into a container: all that was asked.
+- level: Request
+  verbs: [create, update, patch, delete, deletecollection]
+  resources:
+  - {group: rbac.authorization.k8s.io}
+  - {group: certificates.k8s.io}
+  - {group: admissionregistration.k8s.io}
+- level: Request
+  resources:
+  - {group: "", resources: [pods/exec, pods/attach, pods/portforward, pods/proxy, services/proxy, nodes/proxy]}
+- level: Metadata
+KCLUST_END
+  put 600 '/etc/kubernetes/apiserver/authentication.yaml' <<'KCLUST_END'
+# Nobody is anonymous but for health checks: those of kubeadm's probes and of the load balancer.
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+anonymous:
+  enabled: true
+  conditions:
+  - path: /livez
+  - path: /readyz
+  - path: /healthz
+KCLUST_END
+}
+
+# shellcheck shell=bash
+# --- Log, status and repetition
+
+# Gone after a reboot: what this run of the program is doing. Files, because parts of it run in subshells.
+RUN_DIR=/run/kclust
+# Why an attempt or the program failed; a file of its own for each process that attempts something.
+FAILURE=$RUN_DIR/failure.$$
+
+log() {
+  printf '%s\n' "$*"
+}
+
+now() {
+  date --utc +%Y-%m-%dT%H:%M:%SZ
+}
+
+# step TEXT: begins a step; the log and the status object tell it.
+step() {
+  log "== $*"
+  printf '%s' "$*" > "$RUN_DIR/step"
+  now > "$RUN_DIR/since"
+  rm -f "$RUN_DIR/error"
+}
+
+# problem TEXT: what keeps the present step from ending.
+problem() {
+  log "$*"
+  printf '%s' "$*" > "$RUN_DIR/error"
+}
+
+# fail TEXT: ends an attempt (see retry), or the program, for a reason worth telling.
+fail() {
+  trap - ERR
+  printf '%s' "$*" > "$FAILURE"
+  exit 1
+}
+
+# on_error: keeps the command that failed, unless the reason is known already. Its text, not its values: no secret can be in it.
+on_error() {
+  local code=$?
+  if [ -e "$FAILURE" ]; then return; fi
+  printf '%s (line %s, exit status %s)' "$BASH_COMMAND" "${BASH_LINENO[0]}" "$code" > "$FAILURE"
+}
+
+# failure: why the last attempt, or the program, failed.
+failure() {
+  cat "$FAILURE" 2> /dev/null || printf 'for an unknown reason'
+}
+
+# attempt COMMAND [ARGUMENT...]: runs it in a subshell that ends at the first error, and leaves its exit status in ATTEMPT. Not to be
+# called in a condition: there bash would go on after errors.
+attempt() {
+  FAILURE=$RUN_DIR/failure.$BASHPID
+  rm -f "$FAILURE"
+  trap - ERR
+  set +e
+  (
+    trap on_error ERR
+    set -e
+    "$@"
+  )
+  ATTEMPT=$?
+  set -e
+  trap on_error ERR
+}
+
+# retry COMMAND [ARGUMENT...]: attempts it until it succeeds, with growing pauses. Not to be called in a condition either.
+retry() {
+  local pause=1
+  while true; do
+    attempt "$@"
+    if [ "$ATTEMPT" -eq 0 ]; then return; fi
+    problem "$1: $(failure); again in $pause s"
+    sleep "$pause"
+    pause=$((pause < 16 ? pause * 2 : 30))
+  done
+}
+
+# wait_for NAME COMMAND [ARGUMENT...]: asks every second until the command succeeds; says every half minute what it waits for.
+wait_for() {
+  local name=$1 begin=$SECONDS told=0
+  shift
+  until "$@"; do
+    if ((SECONDS - begin >= told + 30)); then
+      told=$((SECONDS - begin))
+      problem "waiting for $name since $told s"
+    fi
+    sleep 1
+  done
+}
+
+# json_text TEXT: a JSON string.
+json_text() {
+  local text=${1//\\/\\\\}
+  text=${text//\"/\\\"}
+  printf '"%s"' "${text//[[:cntrl:]]/ }"
+}
+
+# status_json: the status object of this node.
+status_json() {
+  local error=null
+  if [ -e "$RUN_DIR/error" ]; then error=$(json_text "$(< "$RUN_DIR/error")"); fi
+  printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s}\n' "$(json_text "$INSTANCE_ID")" \
+    "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(< "$RUN_DIR/step")")" "$(json_text "$(< "$RUN_DIR/since")")" "$error"
+}
+
+# publish_status: writes the status object when it is another than the last one.
+publish_status() {
+  local status
+  status=$(status_json) || return
+  if [ -e "$RUN_DIR/published" ] && [ "$status" = "$(< "$RUN_DIR/published")" ]; then return; fi
+  printf '%s\n' "$status" | s3_put "nodes/status/$INSTANCE_ID.json" || return
+  printf '%s' "$status" > "$RUN_DIR/published"
+}
+
+# publish_in_background: keeps the status object up to date without holding anything up.
+publish_in_background() {
+  while sleep 3; do publish_status || true; done &
+  PUBLISHER=$!
+  trap 'end_of_program $?' EXIT
+}
+
+# end_of_program CODE: a last word, whatever the end.
+end_of_program() {
+  kill "$PUBLISHER" 2> /dev/null || true
+  if [ "$1" -ne 0 ]; then problem "ended: $(failure)"; fi
+  publish_status || true
+}
+
+# shellcheck shell=bash
+# --- Identity
+
+# Set by begin, from what read_identity wrote.
+INSTANCE_ID='' ADDRESS='' ZONE=''
+
+# read_identity: asks the metadata service who this machine is.
+read_identity() {
+  local instance address zone
+  instance=$(metadata meta-data/instance-id)
+  address=$(metadata meta-data/local-ipv4)
+  zone=$(metadata meta-data/placement/availability-zone)
+  printf 'INSTANCE_ID=%q\nADDRESS=%q\nZONE=%q\n' "$instance" "$address" "$zone" > "$RUN_DIR/identity.env.new"
+  mv "$RUN_DIR/identity.env.new" "$RUN_DIR/identity.env"
+}
+
+# slot_address SLOT: its fixed address.
+slot_address() {
+  local slot
+  for slot in $SLOTS; do
+    if [ "${slot%%=*}" = "$1" ]; then printf '%s' "${slot#*=}"; fi
+  done
+}
+
+# for_this_instance FILE...: kubeadm documents with the values of this instance.
+for_this_instance() {
+  sed -e "s|@INSTANCE_ID@|$INSTANCE_ID|g" -e "s|@ADDRESS@|$ADDRESS|g" -e "s|@ZONE@|$ZONE|g" "$@"
+}
+
+# shellcheck shell=bash
+# --- Host
+
+# prepare_host: files, kernel modules and settings.
+prepare_host() {
+  write_node_files
+  if [ "$ROLE" = control-plane ]; then write_control_plane_files; fi
+  modprobe --all overlay br_netfilter
+  sysctl --quiet --load=/etc/sysctl.d/90-kclust.conf
+  systemctl daemon-reload
+}
+
+# name_host: the host name is the node's name. cloud-init's first stage sets another one at the first boot, so not too early.
+name_host() {
+  hostnamectl set-hostname "$INSTANCE_ID"
+}
+
+# map_api_name ADDRESS...: the API's name leads to these addresses, whatever DNS says.
+map_api_name() {
+  local address
+  {
+    sed '/# kclust$/d' /etc/hosts
+    for address in "$@"; do printf '%s %s # kclust\n' "$address" "$API_NAME"; done
+  } > /etc/hosts.kclust
+  chmod 644 /etc/hosts.kclust
+  mv /etc/hosts.kclust /etc/hosts
+}
+
+# shellcheck shell=bash
+# --- Software
+
+# What is installed: a file for each download, holding its version and digest. Images that were prepared have them already.
+INSTALLED_DIR=/var/lib/kclust/installed
+
+case $(uname -m) in
+  x86_64) ARCHITECTURE=amd64 ;;
+  aarch64) ARCHITECTURE=arm64 ;;
+  *)
+    echo "there is no Kubernetes for $(uname -m) here" >&2
+    exit 1
+    ;;
+esac
+
+# fetch PATH [OPTION OF CURL...]: a file of a download site (HOST/PATH), or of the mirror of them.
+fetch() {
+  local url=https://$1
+  if [ -n "$FILES_URL" ]; then url=$FILES_URL/$1; fi
+  curl --silent --show-error --fail --location --connect-timeout 10 --max-time 600 --speed-limit 1024 --speed-time 30 "${@:2}" "$url"
+}
+
+# digest_of NAME PATH CHECKSUMS: the SHA-256 that a download must have: the one that is known, or else the published one. Checksum
+# files hold a digest alone or lines of digest and file name.
+digest_of() {
+  local digest=${DIGESTS["$1-$ARCHITECTURE"]:-}
+  if [ -z "$digest" ]; then
+    digest=$(fetch "$3" | awk -v file="${2##*/}" '!found && (NF == 1 || $2 == file || $2 == "*" file) { print $1; found = 1 }')
+  fi
+  if [[ ! $digest =~ ^[0-9a-f]{64}$ ]]; then fail "$3 has no SHA-256 of ${2##*/}"; fi
+  printf '%s' "$digest"
+}
+
+# provide NAME VERSION PATH CHECKSUMS INSTALLER: downloads, checks and installs, unless that has been done.
+provide() {
+  local name=$1 version=$2 path=$3 digest file=$INSTALLED_DIR/$1.download
+  digest=$(digest_of "$name" "$path" "$4")
+  if [ -e "$INSTALLED_DIR/$name" ] && [ "$(< "$INSTALLED_DIR/$name")" = "$version $digest" ]; then return; fi
+  fetch "$path" --output "$file"
+  if ! echo "$digest  $file" | sha256sum --check --status; then
+    fail "$path does not have the SHA-256 $digest but $(sha256sum < "$file")"
+  fi
+  "$5" "$name" "$file"
+  rm "$file"
+  printf '%s %s' "$version" "$digest" > "$INSTALLED_DIR/$name"
+  log "installed $name $version"
+}
+
+# Installers: NAME FILE.
+install_program() { install -m 755 "$2" "/usr/local/bin/$1"; }
+install_runc() { install -m 755 "$2" /usr/local/sbin/runc; }
+install_containerd() { tar --extract --gzip --no-same-owner --directory /usr/local --file "$2"; }
+install_cni_plugins() {
+  install -d -m 755 /opt/cni/bin
+  tar --extract --gzip --no-same-owner --directory /opt/cni/bin --file "$2"
+}
+install_etcdctl() {
+  tar --extract --gzip --no-same-owner --directory /usr/local/bin --strip-components=1 --wildcards --file "$2" '*/etcdctl'
+}
+
+provide_kubernetes() {
+  local path=dl.k8s.io/release/v$KUBERNETES_VERSION/bin/linux/$ARCHITECTURE/$1
+  provide "$1" "$KUBERNETES_VERSION" "$path" "$path.sha256" install_program
+}
+
+provide_containerd() {
+  local file=containerd-$CONTAINERD_VERSION-linux-$ARCHITECTURE.tar.gz
+  local path=github.com/containerd/containerd/releases/download/v$CONTAINERD_VERSION/$file
+  provide containerd "$CONTAINERD_VERSION" "$path" "$path.sha256sum" install_containerd
+}
+
+provide_runc() {
+  local release=github.com/opencontainers/runc/releases/download/v$RUNC_VERSION
+  provide runc "$RUNC_VERSION" "$release/runc.$ARCHITECTURE" "$release/runc.sha256sum" install_runc
+}
+
+provide_cni_plugins() {
+  local file=cni-plugins-linux-$ARCHITECTURE-v$CNI_PLUGINS_VERSION.tgz
+  local path=github.com/containernetworking/plugins/releases/download/v$CNI_PLUGINS_VERSION/$file
+  provide cni-plugins "$CNI_PLUGINS_VERSION" "$path" "$path.sha256" install_cni_plugins
+}
+
+provide_etcdctl() {
+  local release=github.com/etcd-io/etcd/releases/download/v$ETCD_VERSION
+  provide etcd "$ETCD_VERSION" "$release/etcd-v$ETCD_VERSION-linux-$ARCHITECTURE.tar.gz" "$release/SHA256SUMS" install_etcdctl
+}
+
+# together COMMAND...: runs commands of one word at the same time; succeeds if all do.
+together() {
+  local command pid pids=() failed=0
+  for command in "$@"; do
+    $command &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
+}
+
+provide_kubeadm() { provide_kubernetes kubeadm; }
+provide_kubelet() { provide_kubernetes kubelet; }
+provide_kubectl() { provide_kubernetes kubectl; }
+
+# install_runtime: what containers need, at once.
+install_runtime() {
+  together provide_containerd provide_runc
+}
+
+# install_node_programs: everything else.
+install_node_programs() {
+  if [ "$ROLE" = control-plane ]; then
+    together provide_kubeadm provide_kubelet provide_cni_plugins provide_kubectl provide_etcdctl
+  else
+    together provide_kubeadm provide_kubelet provide_cni_plugins
+  fi
+}
+
+# shellcheck shell=bash
+# --- containerd and images
+
+# containerd_config_version: version of the configuration file: 4 since containerd 2.3, 3 before.
+containerd_config_version() {
+  local version
+  version=$(containerd --version)
+  [[ $version =~ \ v?([0-9]+)\.([0-9]+)\. ]]
+  if ((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2] >= 2003)); then echo 4; else echo 3; fi
+}
+
+configure_containerd() {
+  local version
+  version=$(containerd_config_version)
+  sed "s/@CONFIG_VERSION@/$version/" /etc/kclust/containerd.toml | put 644 /etc/containerd/config.toml
+}
+
+start_containerd() {
+  configure_containerd
+  systemctl --quiet enable --now containerd.service
+  ctr version > /dev/null
+}
+
+# start_runtime: containerd first, so that images can be pulled while everything else is made ready.
+start_runtime() {
+  retry install_runtime
+  retry start_containerd
+}
+
+# node_images: those that this node needs before it is ready.
+node_images() {
+  local wanted='/kube-proxy:'
+  if [ "$ROLE" = control-plane ]; then wanted='/kube-|/etcd:'; fi
+  kubeadm config images list --kubernetes-version "v$KUBERNETES_VERSION" 2> /dev/null | grep -E "$wanted"
+  echo "$PAUSE_IMAGE"
+}
+
+pull_image() {
+  if ctr --namespace k8s.io images list --quiet | grep --quiet --line-regexp --fixed-strings "$1"; then return; fi
+  ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d "$1" > /dev/null
+}
+
+# pull_images: all at once. Only a head start: what fails here, the kubelet pulls.
+pull_images() {
+  local image
+  for image in $(node_images); do
+    pull_image "$image" || log "could not pull $image" &
+  done
+  wait
+  log "images are here"
+}
+
+# shellcheck shell=bash
+# --- The etcd volume of a slot
+
+ETCD_MOUNT=/var/lib/etcd
+
+# volume_filters: parameters of DescribeVolumes that find the slot's volume by its tags, and no dying one.
+volume_filters() {
+  local number=1 tag
+  for tag in $VOLUME_TAGS; do
+    printf 'Filter.%s.Name=tag:%s\nFilter.%s.Value.1=%s\n' "$number" "${tag%%=*}" "$number" "${tag#*=}"
+    number=$((number + 1))
+  done
+  printf 'Filter.%s.%s\n' "$number" Name=status "$number" Value.1=creating "$number" Value.2=available "$number" Value.3=in-use
+}
+
+# attach_volume: finds the volume and attaches it. While the slot's last instance shuts down, EC2 refuses (VolumeInUse).
+attach_volume() {
+  local filters answer volumes
+  mapfile -t filters < <(volume_filters)
+  answer=$(ec2 DescribeVolumes "${filters[@]}") || fail "DescribeVolumes: $(xml_error "$answer")"
+  mapfile -t volumes < <(grep --only-matching '<volumeId>[^<]*' <<< "$answer" | cut -d '>' -f 2 | sort --unique)
+  if [ "${#volumes[@]}" -ne 1 ]; then fail "one volume should have the tags $VOLUME_TAGS; found: ${volumes[*]:-none}"; fi
+  if [[ $answer != *"<instanceId>$INSTANCE_ID</instanceId>"* ]]; then
+    answer=$(ec2 AttachVolume "VolumeId=${volumes[0]}" "InstanceId=$INSTANCE_ID" Device=/dev/sdf) ||
+      fail "AttachVolume of ${volumes[0]}: $(xml_error "$answer")"
+  fi
+  put 600 /etc/kclust/etcd-volume <<< "${volumes[0]}"
+}
+
+# xml_error ANSWER: code and message of an EC2 error.
+xml_error() {
+  sed -n -e 's|.*<Code>\(.*\)</Code>.*<Message>\(.*\)</Message>.*|\1: \2|p' <<< "$1"
+}
+
+# format_volume: makes a file system on a new volume. What is not blank and not recognised is left alone.
+format_volume() {
+  local device
+  device=$(/usr/local/lib/kclust/mount-etcd device)
+  if blkid --probe "$device" > /dev/null; then return; fi
+  if ! cmp --quiet --bytes=1048576 "$device" /dev/zero; then
+    fail "$device ($(< /etc/kclust/etcd-volume)) holds something that is no file system; it is not formatted"
+  fi
+  log "a new volume: making a file system on $device"
+  mkfs.xfs -q "$device"
+}
+
+# mount_volume: mounts it, and takes up what it has grown.
+mount_volume() {
+  /usr/local/lib/kclust/mount-etcd
+  xfs_growfs "$ETCD_MOUNT" > /dev/null
+}
+
+# stamp_volume: the volume says whose it is. Written only where there is no data; another's volume is refused.
+stamp_volume() {
+  local stamp=$ETCD_MOUNT/.kclust mine="$CLUSTER_UID $GROUP" found
+  if [ ! -e "$stamp" ] && [ ! -e "$ETCD_MOUNT/data/member" ]; then
+    put 600 "$stamp" <<< "$mine"
+    sync --file-system "$ETCD_MOUNT"
+  fi
+  found=$(cat "$stamp" || true)
+  if [ "$found" != "$mine" ]; then fail "$(< /etc/kclust/etcd-volume) belongs to '$found', not to '$mine'; it is not used"; fi
+  install -d -m 700 "$ETCD_MOUNT/data"
+}
+
+has_etcd_data() {
+  [ -d "$ETCD_MOUNT/data/member/wal" ]
+}
+
+# shellcheck shell=bash
+# --- Key material of the cluster
+
+PKI_DIR=/etc/kubernetes/pki
+
+# fetch_pki: authorities and keys from the state bucket, where only control planes may read them.
+fetch_pki() {
+  local file
+  for file in ca.crt ca.key front-proxy-ca.crt front-proxy-ca.key sa.key sa.pub etcd/ca.crt etcd/ca.key; do
+    s3_get "pki/$file" > "$RUN_DIR/fetched"
+    put 600 "$PKI_DIR/$file" < "$RUN_DIR/fetched"
+  done
+  s3_get pki/encryption.yaml > "$RUN_DIR/fetched"
+  put 600 /etc/kubernetes/apiserver/encryption.yaml < "$RUN_DIR/fetched"
+  rm "$RUN_DIR/fetched"
+}
+
+# drop_keys: what only the assembling needs leaves the disk. The next boot fetches it again.
+drop_keys() {
+  rm -f "$PKI_DIR/etcd/ca.key" "$PKI_DIR/front-proxy-ca.key" /etc/kubernetes/super-admin.conf
+}
+
+# shellcheck shell=bash
+# --- etcd
+
+# etcdctl_at ENDPOINTS COMMAND...: with the client certificate that kubeadm makes for health checks.
+etcdctl_at() {
+  etcdctl --endpoints "$1" --cacert "$PKI_DIR/etcd/ca.crt" --cert "$PKI_DIR/etcd/healthcheck-client.crt" \
+    --key "$PKI_DIR/etcd/healthcheck-client.key" --command-timeout 5s "${@:2}"
+}
+
+# has_quorum ENDPOINTS: whether a linearizable read gets through, which needs a leader with a majority. /readyz of the API server says
+# nothing of that.
+has_quorum() {
+  etcdctl_at "$1" get kclust-quorum > /dev/null 2>&1
+}
+
+# joined_by_comma WORD...
+joined_by_comma() {
+  local IFS=,
+  printf '%s' "$*"
+}
+
+# all_members: --initial-cluster of a new cluster.
+all_members() {
+  local slot members=()
+  for slot in $SLOTS; do members+=("${slot%%=*}=https://${slot#*=}:2380"); done
+  joined_by_comma "${members[@]}"
+}
+
+# other_endpoints: client URLs of the other slots.
+other_endpoints() {
+  local slot endpoints=()
+  for slot in $SLOTS; do
+    if [ "${slot#*=}" != "$ADDRESS" ]; then endpoints+=("https://${slot#*=}:2379"); fi
+  done
+  joined_by_comma "${endpoints[@]}"
+}
+
+# slot_of PEER_URL: the slot that has the address.
+slot_of() {
+  local slot
+  for slot in $SLOTS; do
+    if [ "https://${slot#*=}:2380" = "$1" ]; then printf '%s' "${slot%%=*}"; fi
+  done
+}
+
+# write_etcd_patches STATE MEMBERS: what etcd is told of this start. The flags are appended, and etcd takes the last of each. The
+# directory's type keeps the kubelet from making the directory where the volume is not mounted.
+write_etcd_patches() {
+  put 600 /etc/kubernetes/patches/etcd0+json.yaml << END
+- {op: add, path: /spec/containers/0/command/-, value: "--name=$GROUP"}
+- {op: add, path: /spec/containers/0/command/-, value: "--initial-cluster=$2"}
+- {op: add, path: /spec/containers/0/command/-, value: "--initial-cluster-state=$1"}
+- {op: add, path: /spec/containers/0/command/-, value: "--initial-cluster-token=$CLUSTER_UID"}
+END
+  put 600 /etc/kubernetes/patches/etcd1+strategic.yaml << END
+spec: {volumes: [{name: etcd-data, hostPath: {path: $ETCD_MOUNT/data, type: Directory}}]}
+END
+}
+
+# replace_member: my volume was lost, or I am a late slot: the others hold the data. My member, which they may still list, is removed and
+# added again, and etcd starts empty as a member of theirs. Without their quorum nothing is changed, and nothing is ever started empty.
+replace_member() {
+  local others member stale listed name peer members=() url=https://$ADDRESS:2380
+  others=$(other_endpoints)
+  if [ -z "$others" ]; then
+    fail "the cluster's only etcd volume is lost; it is not initialised a second time. kclust restore brings a snapshot back"
+  fi
+  phase certs etcd-healthcheck-client > /dev/null
+  if ! has_quorum "$others"; then
+    fail "no quorum among $others; the cluster is not initialised a second time. If their volumes are lost too: kclust restore"
+  fi
+  stale=$(etcdctl_at "$others" member list | awk -F ', ' -v url="$url" '$4 == url { print $1 }')
+  for member in $stale; do
+    log "removing the stale etcd member $member"
+    etcdctl_at "$others" member remove "$member"
+  done
+  etcdctl_at "$others" member add "$GROUP" --peer-urls="$url"
+  listed=$(etcdctl_at "$others" member list | awk -F ', ' '{ print $3 "|" $4 }')
+  while IFS='|' read -r name peer; do
+    members+=("${name:-$(slot_of "$peer")}=$peer")
+  done <<< "$listed"
+  write_etcd_patches existing "$(joined_by_comma "${members[@]}")"
+}
+
+# shellcheck shell=bash
+# --- A control-plane slot assembles itself: from the PKI, its fixed address and its volume. It never joins.
+
+# phase NAME...: one phase of kubeadm init.
+phase() {
+  kubeadm init phase "$@" --config /etc/kclust/kubeadm.yaml
+}
+
+write_kubeadm_configuration() {
+  {
+    for_this_instance /etc/kclust/init.yaml
+    echo ---
+    cat /etc/kclust/cluster.yaml
+  } | put 600 /etc/kclust/kubeadm.yaml
+}
+
+# choose_path: by two facts, both known before anything is written: etcd data on my volume, and the marker of the cluster.
+choose_path() {
+  if has_etcd_data; then
+    step "restart: the volume holds etcd data"
+    # etcd has a WAL and ignores them. The same as at the first boot, so that the manifest stays the same.
+    retry write_etcd_patches new "$(all_members)"
+  elif ! s3_exists control-plane/initialized; then
+    step "first boot: no etcd data, and the cluster is not initialised"
+    retry write_etcd_patches new "$(all_members)"
+  else
+    step "lost volume: no etcd data, but the cluster is initialised"
+    retry replace_member
+  fi
+}
+
+# assemble: etcd and the kubelet first. An API server that is up long before its etcd gives up and costs another start.
+assemble() {
+  phase certs all
+  phase kubeconfig kubelet
+  phase etcd local
+  phase kubelet-start
+  # kubeadm writes it readable for everybody.
+  chmod 600 /var/lib/kubelet/config.yaml
+  phase kubeconfig all
+  phase control-plane all
+}
+
+# assembly: what the machine was assembled from.
+assembly() {
+  sha256sum < /etc/kclust/kubeadm.yaml
+}
+
+# is_assembled: whether this machine was, from the same documents, and has its data: a reboot. Then the kubelet has started all by itself,
+# and to stop it half-way would only cost time.
+is_assembled() {
+  has_etcd_data && [ -e /etc/kclust/assembled ] && [ "$(< /etc/kclust/assembled)" = "$(assembly)" ]
+}
+
+assemble_slot() {
+  step "fetching the key material"
+  retry fetch_pki
+  step "waiting for downloads"
+  wait_for_downloads
+  retry name_host
+  choose_path
+  step "assembling the control plane"
+  retry assemble
+  systemctl --quiet enable kubelet.service
+  assembly | put 600 /etc/kclust/assembled
+}
+
+# api_is_ready: the API server of this slot, asked directly.
+api_is_ready() {
+  [ "$(curl --silent --max-time 3 --cacert "$PKI_DIR/ca.crt" "https://$ADDRESS:$API_PORT/readyz")" = ok ]
+}
+
+# mark_initialized: from here on no slot may start an empty etcd of its own.
+mark_initialized() {
+  if s3_create control-plane/initialized "$INSTANCE_ID"; then log "marked the cluster as initialised"; fi
+}
+
+# register_node: what belongs to this node object, which is a new one for every instance.
+register_node() {
+  phase mark-control-plane
+  phase kubelet-finalize all
+}
+
+boot_control_plane() {
+  if [ "$ADDRESS" != "$(slot_address "$GROUP")" ]; then
+    fail "this instance has the address $ADDRESS, but the slot $GROUP has $(slot_address "$GROUP")"
+  fi
+  step "attaching the etcd volume"
+  retry attach_volume
+  retry format_volume
+  retry mount_volume
+  retry stamp_volume
+  retry write_kubeadm_configuration
+  if is_assembled; then
+    step "reboot: waiting for downloads"
+    wait_for_downloads
+  else
+    assemble_slot
+  fi
+  step "waiting for the API server"
+  wait_for "the API server of this slot" api_is_ready
+  retry map_api_name "$ADDRESS"
+  step "waiting for a quorum of etcd"
+  wait_for "a quorum of etcd" has_quorum https://127.0.0.1:2379
+  mark_initialized
+  step "setting up the cluster"
+  set_up_cluster
+  step "registering the node"
+  retry register_node
+  retry publish_credential
+  systemctl --quiet enable --now kclust-credential.timer
+  drop_keys
+}
+
+# shellcheck shell=bash
+# --- What is done once for the whole cluster, by one slot
+
+# cluster_phases: all of them can be done again, and by two slots at once.
+cluster_phases() {
+  phase upload-config all
+  phase bootstrap-token --skip-token-print
+  phase addon all
+}
+
+# instance_runs ID: whether it does, or may: without an answer of EC2 it is taken to run.
+instance_runs() {
+  local answer
+  answer=$(ec2 DescribeInstances Filter.1.Name=instance-id "Filter.1.Value.1=$1" Filter.2.Name=instance-state-name \
+    Filter.2.Value.1=pending Filter.2.Value.2=running) || return 0
+  [[ $answer == *"<instanceId>$1</instanceId>"* ]]
+}
+
+# may_take_over HOLDER BEGIN: whether the phases are mine to do: the lock is mine, its holder is gone, or has had three minutes.
+may_take_over() {
+  [ "$1" = "$INSTANCE_ID" ] || ((SECONDS - $2 > 180)) || ! instance_runs "$1"
+}
+
+# set_up_cluster: the phases, unless they were done with the same documents. Whoever makes the lock object does them.
+set_up_cluster() {
+  local marker holder begin=$SECONDS
+  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml | cut -c 1-16)
+  until s3_exists "$marker"; do
+    if s3_create "$marker.lock" "$INSTANCE_ID"; then
+      holder=$INSTANCE_ID
+    else
+      holder=$(s3_get "$marker.lock") || holder=''
+    fi
+    if [ -n "$holder" ] && may_take_over "$holder" "$begin"; then
+      log "doing the phases of the cluster"
+      attempt cluster_phases
+      if [ "$ATTEMPT" -eq 0 ]; then
+        if s3_create "$marker" "$INSTANCE_ID"; then log "the phases of the cluster are done"; fi
+      else
+        problem "cluster_phases: $(failure)"
+      fi
+    fi
+    sleep 1
+  done
+}
+
+# publish_credential: a fresh credential with which machines join as workers, where only nodes may read it. The token is an object of
+# the cluster, which forgets it after 48 hours.
+publish_credential() {
+  local token authority
+  token=$(kubeadm token create --kubeconfig /etc/kubernetes/admin.conf --ttl 48h0m0s --description "workers join with it")
+  authority=$(base64 --wrap=0 "$PKI_DIR/ca.crt")
+  s3_put nodes/bootstrap.kubeconfig << END
+apiVersion: v1
+kind: Config
+current-context: bootstrap
+clusters:
+- name: bootstrap
+  cluster: {server: "https://$API_NAME:$API_PORT", certificate-authority-data: $authority}
+users:
+- name: bootstrap
+  user: {token: $token}
+contexts:
+- name: bootstrap
+  context: {cluster: bootstrap, user: bootstrap}
+END
+}
+
+# shellcheck shell=bash
+# --- A worker joins
+
+# slots_in_turn: addresses of all slots, from another one on for each instance, so that the load spreads.
+slots_in_turn() {
+  local slot addresses=() number first
+  for slot in $SLOTS; do addresses+=("${slot#*=}"); done
+  first=$(printf '%s' "$INSTANCE_ID" | cksum)
+  first=${first%% *}
+  for ((number = 0; number < ${#addresses[@]}; number++)); do
+    printf '%s\n' "${addresses[(first + number) % ${#addresses[@]}]}"
+  done
+}
+
+# api_answers: only whether somebody is there; the join itself checks the certificate.
+api_answers() {
+  [ "$(curl --silent --insecure --max-time 3 "https://$API_NAME:$API_PORT/readyz")" = ok ]
+}
+
+is_joined() {
+  [ -e /etc/kubernetes/kubelet.conf ] && [ -e /var/lib/kubelet/pki/kubelet-client-current.pem ]
+}
+
+# join: with the newest credential. An attempt that failed leaves files at which the next one would stop.
+join() {
+  systemctl stop kubelet.service
+  rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt
+  s3_get nodes/bootstrap.kubeconfig > "$RUN_DIR/fetched" ||
+    fail "nodes/bootstrap.kubeconfig cannot be read: no control plane has written it yet, or the role of this instance may not read it"
+  put 600 /etc/kclust/bootstrap.kubeconfig < "$RUN_DIR/fetched"
+  for_this_instance /etc/kclust/join.yaml | put 600 /etc/kclust/kubeadm.yaml
+  kubeadm join --config /etc/kclust/kubeadm.yaml
+  chmod 600 /var/lib/kubelet/config.yaml
+}
+
+boot_worker() {
+  local addresses
+  mapfile -t addresses < <(slots_in_turn)
+  retry map_api_name "${addresses[@]}"
+  step "waiting for downloads"
+  wait_for_downloads
+  retry name_host
+  if ! is_joined; then
+    step "waiting for the API server"
+    wait_for "https://$API_NAME:$API_PORT/readyz" api_answers
+    step "joining the cluster"
+    retry join
+  fi
+  rm -f "$RUN_DIR/fetched" /etc/kclust/bootstrap.kubeconfig /etc/kubernetes/bootstrap-kubelet.conf
+  systemctl --quiet enable --now kubelet.service
+}
+
+# shellcheck shell=bash
+# --- Main
+
+# begin: what every run of the program needs.
+begin() {
+  mkdir --parents "$RUN_DIR" "$INSTALLED_DIR"
+  rm -f "$FAILURE"
+  trap on_error ERR
+  retry read_identity
+  # shellcheck source=/dev/null
+  . "$RUN_DIR/identity.env"
+}
+
+# start_downloads: in the background, beside all that does not need them.
+start_downloads() {
+  start_runtime &
+  RUNTIME=$!
+  retry install_node_programs &
+  PROGRAMS=$!
+}
+
+# wait_for_downloads: images are pulled from then on.
+wait_for_downloads() {
+  wait "$RUNTIME"
+  wait "$PROGRAMS"
+  pull_images &
+}
+
+boot() {
+  step "preparing the host"
+  publish_in_background
+  log "$INSTANCE_ID ($ADDRESS, $ZONE) becomes $ROLE $GROUP of $CLUSTER"
+  retry prepare_host
+  start_downloads
+  if [ "$ROLE" = control-plane ]; then boot_control_plane; else boot_worker; fi
+  step "done"
+}
+
+begin
+case ${1:-boot} in
+  boot) boot ;;
+  credential) retry publish_credential ;;
+esac

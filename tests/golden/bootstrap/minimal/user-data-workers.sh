@@ -1,0 +1,287 @@
+#cloud-boothook
+#!/bin/bash
+# Writes what this machine needs to become a node, and starts the service that does it, without waiting for the rest of cloud-init.
+# cloud-init runs boothooks at every boot; what follows can be done any number of times. It holds no secret.
+set -Eeuo pipefail
+umask 077
+
+# put MODE FILE: standard input becomes the content of FILE, whole or not at all.
+put() {
+  (umask 022 && mkdir --parents "${2%/*}")
+  cat > "$2.new"
+  chmod "$1" "$2.new"
+  mv "$2.new" "$2"
+}
+
+put 600 '/etc/kclust/node.env' <<'KCLUST_END'
+# What this node is told of itself and its cluster, for shells.
+CLUSTER='dev.k8s.local'
+# Tells this cluster from an earlier one of the same name.
+CLUSTER_UID='0123456789abcdef0123456789abcdef'
+ROLE='worker'
+# The control-plane slot or the node group.
+GROUP='workers'
+API_NAME='@API_NAME@'
+API_PORT=6443
+# All control-plane slots and their fixed addresses.
+SLOTS='cp-1=10.0.0.10'
+# Tags by which a slot finds its etcd volume.
+VOLUME_TAGS=''
+REGION='us-east-1'
+EC2_URL='https://ec2.us-east-1.amazonaws.com/'
+# The state bucket, and the cluster's prefix in it.
+S3_URL='https://kclust-state.s3.us-east-1.amazonaws.com'
+S3_REGION='us-east-1'
+S3_PREFIX='team/dev.k8s.local'
+BOOT_KEY='bootstrap/boot-34cecb7731d90b022c47ecca7a105c9e2b7965de58c2258610bfd56ddd1f436b.sh'
+BOOT_SHA256='34cecb7731d90b022c47ecca7a105c9e2b7965de58c2258610bfd56ddd1f436b'
+KCLUST_END
+
+put 600 '/etc/kclust/join.yaml' <<'KCLUST_END'
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: JoinConfiguration
+discovery:
+  file:
+    kubeConfigPath: /etc/kclust/bootstrap.kubeconfig
+nodeRegistration:
+  name: "@INSTANCE_ID@"
+  criSocket: unix:///run/containerd/containerd.sock
+  imagePullPolicy: IfNotPresent
+  imagePullSerial: false
+  taints: []
+  kubeletExtraArgs:
+  - name: cloud-provider
+    value: external
+  - name: provider-id
+    value: "aws:///@ZONE@/@INSTANCE_ID@"
+  - name: node-ip
+    value: "@ADDRESS@"
+  - name: node-labels
+    value: "kclust.dev/group=workers"
+timeouts:
+  discovery: 5m0s
+  tlsBootstrap: 5m0s
+  kubeletHealthCheck: 4m0s
+KCLUST_END
+
+put 644 '/usr/local/lib/kclust/aws.sh' <<'KCLUST_END'
+# shellcheck shell=bash
+# Asks the instance metadata service, S3 and EC2. To be sourced after /etc/kclust/node.env.
+# Credentials go from process to process through pipes: never on a command line, never into a file.
+
+METADATA_URL=http://169.254.169.254/latest
+
+# metadata PATH: a value of the instance metadata service, version 2.
+metadata() {
+  local token
+  token=$(curl --silent --fail --max-time 5 --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' \
+    "$METADATA_URL/api/token") || return
+  curl --silent --fail --max-time 5 --header @<(printf 'X-aws-ec2-metadata-token: %s' "$token") "$METADATA_URL/$1"
+}
+
+# json_string NAME: the string of that name in the JSON on standard input. Enough for what the metadata service answers.
+json_string() {
+  sed -n 's/.*"'"$1"'" *: *"\([^"]*\)".*/\1/p'
+}
+
+# curl_signs: whether curl signs requests with temporary credentials as S3 wants it. 7.x leaves out the session token or the hash.
+curl_signs() {
+  local version
+  version=$(curl --version)
+  version=${version#curl }
+  [ "${version%%.*}" -ge 8 ]
+}
+
+# signature SERVICE REGION METHOD URL CONTENT-TYPE BODY: options, in the syntax of curl's configuration files, that sign a request
+# with the credentials of the instance's role (AWS Signature Version 4). S3 gets the body unsigned: TLS protects it.
+signature() {
+  local role answer key secret token
+  role=$(metadata meta-data/iam/security-credentials/) || return
+  answer=$(metadata "meta-data/iam/security-credentials/$role") || return
+  key=$(printf '%s' "$answer" | json_string AccessKeyId)
+  secret=$(printf '%s' "$answer" | json_string SecretAccessKey)
+  token=$(printf '%s' "$answer" | json_string Token)
+  if ! curl_signs; then
+    printf '%s\n' "$key" "$secret" "$token" | python3 /usr/local/lib/kclust/sigv4.py "$@"
+    return
+  fi
+  printf 'aws-sigv4 = "aws:amz:%s:%s"\nuser = "%s:%s"\nheader = "x-amz-security-token: %s"\n' "$2" "$1" "$key" "$secret" "$token"
+  if [ "$1" = s3 ]; then printf 'header = "x-amz-content-sha256: UNSIGNED-PAYLOAD"\n'; fi
+  if [ -n "$5" ]; then printf 'header = "content-type: %s"\n' "$5"; fi
+}
+
+# aws_request SERVICE REGION METHOD URL CONTENT-TYPE BODY [OPTION OF CURL...]: sends a signed request.
+aws_request() {
+  local options
+  options=$(signature "${@:1:6}") || return
+  curl --silent --show-error --connect-timeout 5 --max-time 60 --config <(printf '%s\n' "$options") "${@:7}" "$4"
+}
+
+# s3_request METHOD KEY CONTENT-TYPE [OPTION OF CURL...]: KEY is below the cluster's prefix.
+s3_request() {
+  aws_request s3 "$S3_REGION" "$1" "$S3_URL/$S3_PREFIX/$2" "$3" '' "${@:4}"
+}
+
+# s3_get KEY: the object on standard output.
+s3_get() {
+  s3_request GET "$1" '' --fail
+}
+
+# s3_put KEY: standard input becomes the object.
+s3_put() {
+  s3_request PUT "$1" application/octet-stream --fail --output /dev/null --request PUT --data-binary @-
+}
+
+# s3_exists KEY: whether there is such an object. Only 200 and 404 are answers. Anything else (an outage; a 403, which is what a
+# missing key gives without s3:ListBucket) says nothing, so S3 is asked again.
+s3_exists() {
+  local status pause=1
+  while true; do
+    status=$(s3_request HEAD "$1" '' --head --output /dev/null --write-out '%{http_code}') || true
+    case $status in
+      200) return 0 ;;
+      404) return 1 ;;
+    esac
+    echo "S3 answers $status when asked for $1; again in $pause s" >&2
+    sleep "$pause"
+    pause=$((pause < 16 ? pause * 2 : 30))
+  done
+}
+
+# s3_create KEY TEXT: makes the object unless it exists. Success if it was made (or an answer was lost after it was), 1 if it exists.
+s3_create() {
+  local status pause=1
+  while true; do
+    status=$(s3_request PUT "$1" application/octet-stream --output /dev/null --write-out '%{http_code}' --request PUT \
+      --header 'If-None-Match: *' --data-binary "$2") || true
+    case $status in
+      200) return 0 ;;
+      412) return 1 ;;
+    esac
+    # 409 is a conditional write at the same time as another.
+    echo "S3 answers $status to the writing of $1; again in $pause s" >&2
+    sleep "$pause"
+    pause=$((pause < 16 ? pause * 2 : 30))
+  done
+}
+
+# urlencode TEXT: percent-encoding of RFC 3986.
+urlencode() {
+  local LC_ALL=C text=$1 encoded='' character
+  while [ -n "$text" ]; do
+    character=${text:0:1}
+    case $character in
+      [a-zA-Z0-9._~-]) encoded+=$character ;;
+      *) printf -v character '%%%02X' "'$character" && encoded+=$character ;;
+    esac
+    text=${text:1}
+  done
+  printf '%s' "$encoded"
+}
+
+# ec2 ACTION [NAME=VALUE...]: a call of the EC2 query API; XML on standard output, that of an error too.
+ec2() {
+  local body="Action=$1&Version=2016-11-15" parameter
+  for parameter in "${@:2}"; do
+    body+="&${parameter%%=*}=$(urlencode "${parameter#*=}")"
+  done
+  aws_request ec2 "$REGION" POST "$EC2_URL" 'application/x-www-form-urlencoded; charset=utf-8' "$body" \
+    --fail-with-body --data "$body"
+}
+KCLUST_END
+
+put 644 '/usr/local/lib/kclust/sigv4.py' <<'KCLUST_END'
+"""Signs one request (AWS Signature Version 4), for machines whose curl cannot.
+
+Arguments: SERVICE REGION METHOD URL CONTENT-TYPE BODY. Standard input: access key, secret key and session token, a line each.
+Prints header options in the syntax of curl's configuration files. URLs have no query; their paths need no encoding.
+"""
+import hashlib
+import hmac
+import sys
+import time
+import urllib.parse
+
+
+def main():
+    service, region, method, url, content_type, body = sys.argv[1:7]
+    key, secret, token = sys.stdin.read().splitlines()[:3]
+    parts = urllib.parse.urlsplit(url)
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    payload = "UNSIGNED-PAYLOAD" if service == "s3" else hashlib.sha256(body.encode()).hexdigest()
+    headers = {"host": parts.netloc, "x-amz-date": now, "x-amz-security-token": token}
+    if service == "s3":
+        headers["x-amz-content-sha256"] = payload
+    if content_type:
+        headers["content-type"] = content_type
+    names = ";".join(sorted(headers))
+    lines = [f"{name}:{headers[name]}\n" for name in sorted(headers)]
+    request = "\n".join([method, parts.path or "/", "", "".join(lines), names, payload])
+    scope = f"{now[:8]}/{region}/{service}/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(request.encode()).hexdigest()])
+    derived = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        derived = hmac.digest(derived, part.encode(), "sha256")
+    signature = hmac.digest(derived, text.encode(), "sha256").hex()
+    del headers["host"]
+    headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    for name, value in headers.items():
+        print(f'header = "{name}: {value}"')
+
+
+main()
+KCLUST_END
+
+put 755 '/usr/local/lib/kclust/start' <<'KCLUST_END'
+#!/bin/bash
+# Runs the boot program that the user-data pins by its SHA-256, with the arguments given.
+set -Eeuo pipefail
+umask 077
+# shellcheck source=/dev/null
+. /etc/kclust/node.env
+# shellcheck source=/dev/null
+. /usr/local/lib/kclust/aws.sh
+
+program=/usr/local/lib/kclust/boot.sh
+
+is_pinned() {
+  [ -e "$1" ] && echo "$BOOT_SHA256  $1" | sha256sum --check --status
+}
+
+if ! is_pinned "$program"; then
+  echo "fetching $BOOT_KEY from $S3_URL"
+  s3_get "$BOOT_KEY" > "$program.new"
+  if ! is_pinned "$program.new"; then
+    echo "$BOOT_KEY is not what the user-data pins: its SHA-256 is $(sha256sum < "$program.new")" >&2
+    exit 1
+  fi
+  mv "$program.new" "$program"
+fi
+exec bash "$program" "$@"
+KCLUST_END
+
+put 644 '/etc/systemd/system/kclust-boot.service' <<'KCLUST_END'
+[Unit]
+Description=Makes this machine a node of its Kubernetes cluster
+# Starts in the middle of cloud-init's first stage, which sysinit.target waits for: so none of the default dependencies.
+DefaultDependencies=no
+After=local-fs.target
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/lib/kclust/start
+Environment=HOME=/root
+TimeoutStartSec=infinity
+Restart=on-failure
+RestartSec=5
+
+[Install]
+WantedBy=multi-user.target
+KCLUST_END
+
+systemctl daemon-reload
+systemctl --quiet enable kclust-boot.service
+systemctl start --no-block kclust-boot.service
