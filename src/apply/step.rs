@@ -77,7 +77,8 @@ impl Runner<'_> {
             if begun.elapsed() >= patience {
                 return Outcome::Failed(error);
             }
-            retry |= error.class == ErrorClass::Transport;
+            // A creation may be several calls, of which the first took effect; or its answer was lost.
+            retry = true;
             let pause = pause(attempt, LONGEST_PAUSE);
             attempt += 1;
             self.observer.on(Event::Retrying { id: &step.id, error: &error, pause });

@@ -148,7 +148,40 @@ impl ClassifyRetry for Reachability {
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::client::interceptors::context::Input;
+    use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
+
+    fn attempt(error: &'static str) -> InterceptorContext {
+        let mut context = InterceptorContext::new(Input::erase(()));
+        context.set_output_or_error(Err(OrchestratorError::connector(ConnectorError::io(error.into()))));
+        context
+    }
+
+    #[test]
+    fn connecting_is_given_up_after_some_seconds_without_any_answer() {
+        let reachability = Reachability::default();
+        let refused = attempt("tcp connect error");
+        let again = RetryAction::retryable_error_with_explicit_delay(ErrorKind::TransientError, RECONNECT_AFTER);
+        assert_eq!(reachability.classify_retry(&refused), again);
+        let long_ago = Instant::now().checked_sub(UNREACHABLE_AFTER);
+        *reachability.failing_since.lock().expect("not poisoned") = long_ago;
+        assert_eq!(reachability.classify_retry(&refused), RetryAction::RetryForbidden);
+        // Any answer, whatever it says, is a sign of life.
+        let mut answered = InterceptorContext::new(Input::erase(()));
+        answered.set_response(HttpResponse::new(StatusCode::try_from(503).expect("a status"), SdkBody::empty()));
+        assert_eq!(reachability.classify_retry(&answered), RetryAction::NoActionIndicated);
+        assert_eq!(reachability.classify_retry(&refused), again);
+    }
+
+    #[test]
+    fn what_breaks_after_connecting_is_left_to_the_sdk() {
+        assert_eq!(Reachability::default().classify_retry(&attempt("connection reset")), RetryAction::NoActionIndicated);
+    }
 
     #[test]
     fn buckets_of_local_endpoints_are_in_the_path() {

@@ -163,6 +163,10 @@ fn class_of(code: &str, message: &str, status: u16) -> ErrorClass {
     if code.ends_with(".InUse") || message.contains("is currently in use") {
         return ErrorClass::InUse;
     }
+    // Route 53: somebody changed the record between reading and deleting it.
+    if is_general(code) && message.contains("do not match the current values") {
+        return ErrorClass::Conflict;
+    }
     // Auto Scaling has no code for a group that is not there, and Route 53 none for a record.
     if code.contains("NotFound") || code.starts_with("NoSuch") || (is_general(code) && message.contains("not found")) {
         return ErrorClass::NotFound;
@@ -228,7 +232,8 @@ pub(crate) fn never_connected(error: &ConnectorError) -> bool {
 /// The message for the operator, where the SDK has no credentials to sign with.
 fn credentials(error: &ConnectorError) -> Option<String> {
     // What `CredentialsError` writes: its crate is not one of ours.
-    if chain(error).any(|text| text == "the credential provider was not enabled") {
+    // The instance's own role is the last place that is asked: a failure there means that there was nothing anywhere.
+    if chain(error).any(|text| text == "the credential provider was not enabled" || text.contains("IMDS")) {
         return Some(NO_CREDENTIALS.to_owned());
     }
     let loading = chain(error).any(|text| {
@@ -357,6 +362,7 @@ mod tests {
             (400, "MalformedPolicyDocument", "", Invalid),
             (400, "OperationNotPermitted", "Load balancer cannot be deleted because deletion protection is enabled", Invalid),
             (400, "PriorRequestNotComplete", "", Conflict),
+            (400, "InvalidChangeBatch", "but the values provided do not match the current values", Conflict),
             (409, "ConditionalRequestConflict", "", Conflict),
             (412, "PreconditionFailed", "", Conflict),
             (500, "InternalError", "", Transport),
@@ -439,6 +445,8 @@ mod tests {
     fn missing_credentials_come_with_advice() {
         let none = dispatch(ConnectorError::other(nested(&["the credential provider was not enabled", "no providers"]), None));
         assert_eq!((none.class, none.message.as_str()), (ErrorClass::Credentials, NO_CREDENTIALS));
+        let refused = nested(&["an error occurred while loading credentials", "request forbidden: IMDS is disabled"]);
+        assert_eq!(dispatch(ConnectorError::other(refused, None)).message, NO_CREDENTIALS);
         let broken = nested(&["an error occurred while loading credentials", "the SSO session has expired"]);
         let broken = dispatch(ConnectorError::other(broken, None));
         assert_eq!(broken.class, ErrorClass::Credentials);

@@ -63,6 +63,11 @@ impl CloudFacts for Aws {
     }
 
     async fn existing_network(&self, vpc: &str, subnets: &[String]) -> Result<ExistingNetwork, CloudError> {
+        if subnets.is_empty() {
+            // A filter without values is refused.
+            let vpc = find_vpc(self, vpc).await?;
+            return Ok(ExistingNetwork { vpc: vpc.as_ref().and_then(read_vpc), subnets: BTreeMap::new() });
+        }
         let (vpc, found, interfaces) =
             tokio::try_join!(find_vpc(self, vpc), find_subnets(self, subnets), find_interfaces(self, subnets))?;
         let mut used: BTreeMap<&str, Vec<Ipv4Addr>> = BTreeMap::new();

@@ -1,4 +1,7 @@
 //! The only room that knows the AWS SDK.
+//!
+//! [`Aws`] holds a client of each service and implements the boundary of [`crate::cloud`]: `dispatch` leads each kind of resource
+//! to its service, `observe` puts the services' answers together, and `error` turns every failure into our own words.
 
 mod autoscaling;
 mod client;

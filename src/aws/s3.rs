@@ -28,6 +28,9 @@ use exchange::Exchange;
 const TRIES: u32 = 5;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
+/// What one call of `DeleteObjects` takes.
+const DELETE_OBJECTS_LIMIT: usize = 1000;
+
 /// Objects below `s3://BUCKET[/PREFIX]`. Every call names the account that must own the bucket, where it is known: a bucket that was
 /// deleted can be made again by anybody.
 ///
@@ -182,7 +185,7 @@ impl S3Store {
         Ok((doomed, page.is_truncated().unwrap_or_default().then_some(next)))
     }
 
-    /// At most 1000, which is what `DeleteObjects` takes and a page of `ListObjectVersions` holds.
+    /// At most [`DELETE_OBJECTS_LIMIT`].
     async fn delete_versions(&self, mut doomed: Vec<ObjectIdentifier>) -> Result<(), CloudError> {
         const OPERATION: &str = "s3:DeleteObjectVersion";
         for attempt in 1.. {
@@ -314,11 +317,15 @@ impl ObjectStore for S3Store {
         let path = format!("{}{prefix}", self.prefix);
         let keep: Vec<String> = keep.iter().map(|kept| format!("{}{kept}", self.prefix)).collect();
         let failed = |error| self.failed("remove", prefix, error);
-        let mut from = Some(Marker::default());
+        // All are listed before the first is removed: a marker names a version, and must not name one that is gone.
+        let (mut doomed, mut from) = (Vec::new(), Some(Marker::default()));
         while let Some(marker) = from {
-            let (doomed, next) = self.versions(&path, &keep, marker).await.map_err(failed)?;
-            self.delete_versions(doomed).await.map_err(failed)?;
+            let (more, next) = self.versions(&path, &keep, marker).await.map_err(failed)?;
+            doomed.extend(more);
             from = next;
+        }
+        for part in doomed.chunks(DELETE_OBJECTS_LIMIT) {
+            self.delete_versions(part.to_vec()).await.map_err(failed)?;
         }
         Ok(())
     }

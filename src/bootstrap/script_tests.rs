@@ -66,6 +66,7 @@ fn what_ends_the_program_reaches_the_status_object() {
         sleep() { command sleep 0.1; }
         step "a step"
         publish_in_background
+        until [ -e "$RUN_DIR/published" ]; do sleep; done
         trap 'end_of_program $?; rm -r "$RUN_DIR"' EXIT
         fail 'because of "this"'"#,
     );

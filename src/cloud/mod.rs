@@ -91,8 +91,9 @@ pub trait Cloud: Send + Sync {
     /// Whether a resource that `delete` was called for is gone, so that what it refers to can be removed.
     async fn is_gone(&self, id: &ResourceId, observed: &Observed) -> Result<bool, CloudError>;
 
-    /// What else belongs to the cluster and is not in its world: made by controllers inside it, or by an interrupted run.
-    /// Asked before and between the passes of a deletion.
+    /// What else belongs to the cluster and need not be in its world: made by controllers inside it, or by an interrupted run.
+    /// Asked before and between the passes of a deletion. A [`Leftover::Own`] that the world has too is to be ignored: which of
+    /// them the world shows depends on the scope.
     async fn leftovers(&self, scope: &Scope) -> Result<Vec<Leftover>, CloudError>;
 
     /// Removes a leftover.

@@ -1,7 +1,7 @@
 //! What a lock says: who holds it, where, for what, and until when.
 
 use std::fmt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -52,18 +52,23 @@ impl fmt::Display for Holder {
 }
 
 fn user() -> String {
-    ["USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        .unwrap_or_else(|| "unknown".into())
+    let variable = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    known(variable.or_else(|| answer_of("id", "-un")))
 }
 
 fn host() -> String {
-    let node_name = || Command::new("uname").arg("-n").output().ok().and_then(|output| String::from_utf8(output.stdout).ok());
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(node_name).unwrap_or_default();
-    match name.trim() {
-        "" => "unknown".into(),
-        name => name.into(),
+    known(std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| answer_of("uname", "-n")))
+}
+
+fn answer_of(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(output.stdout).ok()
+}
+
+fn known(name: Option<String>) -> String {
+    match name.as_deref().map(str::trim) {
+        None | Some("") => "unknown".into(),
+        Some(name) => name.into(),
     }
 }
 

@@ -2,15 +2,16 @@
 
 use aws_sdk_ec2::types::{
     Address, InternetGateway as SdkInternetGateway, InternetGatewayAttachment, IpPermission, IpRange,
-    NatGateway as SdkNatGateway, NatGatewayAddress, NatGatewayState, Route as SdkRoute, RouteTable as SdkRouteTable,
-    RouteTableAssociation as SdkAssociation, SecurityGroup as SdkSecurityGroup, Subnet as SdkSubnet, Tag, Volume as SdkVolume,
-    VolumeState, Vpc as SdkVpc, VpcEndpoint as SdkVpcEndpoint,
+    LaunchTemplateIamInstanceProfileSpecification, LaunchTemplateTagSpecification, LaunchTemplateVersion,
+    NatGateway as SdkNatGateway, NatGatewayAddress, NatGatewayState, ResourceType, ResponseLaunchTemplateData, Route as SdkRoute,
+    RouteTable as SdkRouteTable, RouteTableAssociation as SdkAssociation, SecurityGroup as SdkSecurityGroup, Subnet as SdkSubnet,
+    Tag, Volume as SdkVolume, VolumeState, Vpc as SdkVpc, VpcEndpoint as SdkVpcEndpoint,
 };
 
 use super::observe::Answers;
-use crate::cloud::World;
-use crate::model::tags::{ID, cluster};
-use crate::model::{Kind, Ref, Resource, ResourceId, RouteTarget};
+use crate::cloud::{Observed, Physical, World};
+use crate::model::tags::{GROUP, ID, cluster};
+use crate::model::{InstanceProfile, InstanceProfileRef, Kind, Ref, Resource, ResourceId, RouteTarget, Tags};
 
 fn tags(id: &str) -> Option<Vec<Tag>> {
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
@@ -261,4 +262,31 @@ fn things_without_a_logical_id_or_of_another_cluster_are_not_in_the_world() {
     others.tags = Some(vec![Tag::builder().key(ID).value("Vpc/main").build()]);
     let found = world(&Answers { vpcs: vec![untagged, others], dns_hostnames: vec![true, true], ..answers() });
     assert_eq!(found, World::default());
+}
+
+#[test]
+fn a_template_refers_to_the_profile_whose_path_and_name_its_arn_ends_with() {
+    let profile = LaunchTemplateIamInstanceProfileSpecification::builder();
+    let profile = profile.arn("arn:aws-cn:iam::123456789012:instance-profile/kclust/demo/nodes-demo-1234");
+    let mut tags = tags("Instance/none").unwrap_or_default();
+    tags.push(Tag::builder().key(GROUP).value("workers").build());
+    let tags = LaunchTemplateTagSpecification::builder().resource_type(ResourceType::Instance).set_tags(Some(tags));
+    let data = ResponseLaunchTemplateData::builder().iam_instance_profile(profile.build()).tag_specifications(tags.build());
+    let version = LaunchTemplateVersion::builder().launch_template_id("lt-1").launch_template_data(data.build());
+    let answers = Answers { launch_templates: vec![version.build()], ..answers() };
+
+    let profile = |name: &str| {
+        let resource =
+            InstanceProfile { name: name.to_owned(), path: "/kclust/demo/".to_owned(), role: Ref::Nothing, tags: Tags::new() };
+        Observed { resource: resource.into(), physical: Physical::new(name) }
+    };
+    let mut found = World::default();
+    found.resources.insert(ResourceId::new(Kind::InstanceProfile, "demo"), profile("demo-1234"));
+    found.resources.insert(ResourceId::new(Kind::InstanceProfile, "nodes"), profile("nodes-demo-1234"));
+    answers.add_to(&mut found, &answers.ids(), None).expect("the answers are complete");
+    let Resource::LaunchTemplate(template) = &found.resources[&ResourceId::new(Kind::LaunchTemplate, "workers")].resource else {
+        panic!("a launch template");
+    };
+    let InstanceProfileRef::Own { profile, .. } = &template.instance_profile else { panic!("a profile of the cluster") };
+    assert_eq!(*profile, Ref::own("nodes"));
 }

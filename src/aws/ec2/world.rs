@@ -143,8 +143,10 @@ impl Answers {
         Ids(found.into_iter().map(|(physical, id)| (physical.to_owned(), id)).collect())
     }
 
-    /// Adds what was observed to the world. `ids` holds at least what [`Self::ids`] gave.
+    /// Adds what was observed to the world, which holds the instance profiles already: templates refer to them. `ids` holds at
+    /// least what [`Self::ids`] gave.
     pub(crate) fn add_to(&self, world: &mut World, ids: &Ids, api: Option<ApiLoadBalancer<'_>>) -> Result<(), CloudError> {
+        let ids = &self.with_profiles(ids, world);
         let mut writer = Writer { answers: self, ids, world };
         writer.vpcs()?;
         writer.subnets()?;
@@ -161,6 +163,20 @@ impl Answers {
             writer.add(self.identify_template(version), template_data::observed(version, ids, api));
         }
         Ok(())
+    }
+
+    /// Adds the cluster's instance profiles by ARN, as templates name them; everything else names them by path and name.
+    fn with_profiles(&self, ids: &Ids, world: &World) -> Ids {
+        let data = self.launch_templates.iter().filter_map(sdk::LaunchTemplateVersion::launch_template_data);
+        let arns: BTreeSet<&str> = data.filter_map(|data| data.iam_instance_profile()?.arn()).collect();
+        let mut ids = ids.clone();
+        for (id, observed) in &world.resources {
+            let Resource::InstanceProfile(profile) = &observed.resource else { continue };
+            let end = format!(":instance-profile{}{}", profile.path, profile.name);
+            let named = arns.iter().filter(|arn| arn.ends_with(&end));
+            ids.0.extend(named.map(|arn| ((*arn).to_owned(), id.clone())));
+        }
+        ids
     }
 }
 

@@ -220,3 +220,160 @@ fn number(value: Option<i32>) -> u32 {
 fn port(value: Option<i32>) -> u16 {
     value.and_then(|value| u16::try_from(value).ok()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use aws_sdk_elasticloadbalancingv2::types::{
+        Action, AvailabilityZone, TargetDescription, TargetHealth, builders::ListenerBuilder,
+    };
+
+    use super::*;
+    use crate::model::{NetworkInterface, SecurityGroup, Subnet};
+
+    const LOAD_BALANCER: &str = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/net/api-demo/1";
+    const GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/api-demo/1";
+
+    fn scope(vpc: Option<&str>) -> Scope {
+        Scope {
+            cluster: "demo".into(),
+            zone_id: None,
+            record_names: Vec::new(),
+            load_balancer_name: Some("api-demo".into()),
+            target_group_name: Some("api-demo".into()),
+            vpc: vpc.map(str::to_owned),
+            instance_profiles: Vec::new(),
+        }
+    }
+
+    fn ids() -> Ids {
+        let known = [(Kind::Vpc, "vpc-1", "main"), (Kind::Subnet, "subnet-1", "a"), (Kind::SecurityGroup, "sg-1", "api")];
+        Ids(known.into_iter().map(|(kind, physical, name)| (physical.to_owned(), ResourceId::new(kind, name))).collect())
+    }
+
+    fn world() -> World {
+        let interface = NetworkInterface {
+            subnet: Ref::own("a"),
+            address: Ipv4Addr::new(10, 0, 0, 10),
+            security_groups: Vec::new(),
+            description: String::new(),
+            source_dest_check: true,
+            tags: BTreeMap::new(),
+        };
+        let observed = Observed { resource: interface.into(), physical: Physical::new("eni-1") };
+        World { resources: [(ResourceId::new(Kind::NetworkInterface, "cp-1"), observed)].into(), ..World::default() }
+    }
+
+    fn listener(arn: &str, port: i32) -> ListenerBuilder {
+        let action = Action::builder().r#type("forward".into()).target_group_arn(GROUP).build();
+        SdkListener::builder()
+            .listener_arn(arn)
+            .load_balancer_arn(LOAD_BALANCER)
+            .port(port)
+            .protocol(ProtocolEnum::Tcp)
+            .default_actions(action)
+    }
+
+    fn target(address: &str, state: TargetHealthStateEnum) -> TargetHealthDescription {
+        TargetHealthDescription::builder()
+            .target(TargetDescription::builder().id(address).port(6443).build())
+            .target_health(TargetHealth::builder().state(state).build())
+            .build()
+    }
+
+    fn found(vpc: &str) -> Found {
+        let zone = |subnet: &str| AvailabilityZone::builder().subnet_id(subnet).build();
+        let attribute = |key: &str, value: &str| TargetGroupAttribute::builder().key(key).value(value).build();
+        Found {
+            load_balancer: Some(
+                SdkLoadBalancer::builder()
+                    .load_balancer_arn(LOAD_BALANCER)
+                    .load_balancer_name("api-demo")
+                    .dns_name("api-demo-1.elb.amazonaws.com")
+                    .canonical_hosted_zone_id("Z1")
+                    .scheme(LoadBalancerSchemeEnum::Internal)
+                    .vpc_id(vpc)
+                    .availability_zones(zone("subnet-9"))
+                    .availability_zones(zone("subnet-1"))
+                    .security_groups("sg-1")
+                    .build(),
+            ),
+            listeners: vec![listener("l-2", 8443).build(), listener("l-1", 6443).build()],
+            group: Some(
+                SdkTargetGroup::builder()
+                    .target_group_arn(GROUP)
+                    .target_group_name("api-demo")
+                    .port(6443)
+                    .vpc_id(vpc)
+                    .health_check_protocol(ProtocolEnum::Https)
+                    .health_check_path("/healthz")
+                    .health_check_port("traffic-port")
+                    .health_check_interval_seconds(10)
+                    .build(),
+            ),
+            attributes: vec![
+                attribute(PRESERVE_CLIENT_IP, "false"),
+                attribute(CROSS_ZONE, "true"),
+                attribute(DEREGISTRATION_DELAY, "30"),
+            ],
+            targets: vec![
+                target("10.0.0.10", TargetHealthStateEnum::Healthy),
+                target("10.0.0.99", TargetHealthStateEnum::Unused),
+                target("10.0.0.98", TargetHealthStateEnum::Draining),
+            ],
+        }
+    }
+
+    fn observed(world: &World, kind: Kind, name: &str) -> Resource {
+        world.resources[&ResourceId::new(kind, name)].resource.clone()
+    }
+
+    #[test]
+    fn the_load_balancer_and_what_belongs_to_it_become_resources() {
+        let mut world = world();
+        found("vpc-1").add_to(&mut world, &scope(None), &ids()).expect("the cluster's own");
+        let names: Vec<String> = world.resources.keys().map(ToString::to_string).collect();
+        let expected = [
+            "LoadBalancer/api",
+            "TargetGroup/api",
+            "Listener/api",
+            "Listener/api:8443",
+            "Target/10.0.0.99:6443",
+            "Target/cp-1",
+            "NetworkInterface/cp-1",
+        ];
+        assert_eq!(names, expected);
+        let Resource::LoadBalancer(load_balancer) = observed(&world, Kind::LoadBalancer, API) else { panic!() };
+        assert_eq!(load_balancer.subnets, [Ref::<Subnet>::own("a"), Ref::foreign("subnet-9")]);
+        assert_eq!(load_balancer.security_groups, [Ref::<SecurityGroup>::own("api")]);
+        let Resource::TargetGroup(group) = observed(&world, Kind::TargetGroup, API) else { panic!() };
+        assert_eq!(group.vpc, Ref::own("main"));
+        assert_eq!((group.health_check.port, group.health_check.interval_seconds), (6443, 10));
+        assert_eq!((group.preserve_client_ip, group.cross_zone, group.deregistration_delay_seconds), (false, true, 30));
+        let Resource::Listener(listener) = observed(&world, Kind::Listener, API) else { panic!() };
+        assert_eq!((listener.load_balancer, listener.target_group), (Ref::own(API), Ref::own(API)));
+        assert_eq!(world.resources[&ResourceId::new(Kind::Target, "cp-1")].physical.id, format!("{GROUP}#10.0.0.10:6443"));
+    }
+
+    #[test]
+    fn a_listener_of_another_protocol_is_seen_to_differ() {
+        let tls = Found { listeners: vec![listener("l-1", 6443).protocol(ProtocolEnum::Tls).build()], ..found("vpc-1") };
+        let mut world = world();
+        tls.add_to(&mut world, &scope(None), &ids()).expect("the cluster's own");
+        let Resource::Listener(listener) = observed(&world, Kind::Listener, API) else { panic!() };
+        assert_eq!(listener.target_group, Ref::Nothing);
+    }
+
+    #[test]
+    fn a_load_balancer_in_another_vpc_is_somebody_elses() {
+        let error = found("vpc-2").add_to(&mut world(), &scope(None), &ids()).expect_err("foreign");
+        assert_eq!(error.class, ErrorClass::AlreadyExists);
+        assert_eq!(
+            error.message,
+            format!("the load balancer {LOAD_BALANCER} has the name of LoadBalancer/api and is not this cluster's")
+        );
+        // The cluster may be placed in a VPC that exists already.
+        found("vpc-2").add_to(&mut world(), &scope(Some("vpc-2")), &ids()).expect("the cluster's own");
+    }
+}

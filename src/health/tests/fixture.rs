@@ -7,8 +7,8 @@ use crate::cloud::status::GroupInstance;
 use crate::cloud::{GroupStatus, InstanceStatus, Observed, Physical, TargetState, World};
 use crate::health::{KubeNode, KubernetesView, Report, Snapshot, check};
 use crate::model::{
-    Desired, Direction, Disk, DnsRecord, HealthCheck, LoadBalancer, Peer, RecordValue, Ref, Resource, ResourceId, SecurityGroup,
-    SecurityGroupRule, Tags, Target, TargetGroup, Volume,
+    Desired, Direction, Disk, DnsRecord, HealthCheck, Listener, LoadBalancer, Peer, RecordValue, Ref, Resource, ResourceId,
+    SecurityGroup, SecurityGroupRule, Tags, Target, TargetGroup, Volume,
 };
 use crate::plan::{Context, Operation, reconcile};
 use crate::spec::Cluster;
@@ -190,6 +190,10 @@ fn desired() -> Desired {
                 tags: Tags::new(),
             }
             .into(),
+        ),
+        (
+            id("Listener/api"),
+            Listener { load_balancer: Ref::own("api"), port: 6443, target_group: Ref::own("api"), tags: Tags::new() }.into(),
         ),
         (
             id("DnsRecord/api"),

@@ -33,8 +33,8 @@ EC2_URL='https://ec2.us-east-1.amazonaws.com/'
 S3_URL='https://kclust-state.s3.us-east-1.amazonaws.com'
 S3_REGION='us-east-1'
 S3_PREFIX='team/prod.example.com'
-BOOT_KEY='bootstrap/boot-5c4566ea7aa382b25c20a1a9c10596f839ff3623ddf929491a1a0b81e68ba50b.sh'
-BOOT_SHA256='5c4566ea7aa382b25c20a1a9c10596f839ff3623ddf929491a1a0b81e68ba50b'
+BOOT_KEY='bootstrap/boot-SHA256-OF-THE-BOOT-PROGRAM.sh'
+BOOT_SHA256='SHA256-OF-THE-BOOT-PROGRAM'
 KCLUST_END
 
 put 600 '/etc/kclust/init.yaml' <<'KCLUST_END'

@@ -33,8 +33,8 @@ EC2_URL='https://ec2.us-east-1.amazonaws.com/'
 S3_URL='https://kclust-state.s3.us-east-1.amazonaws.com'
 S3_REGION='us-east-1'
 S3_PREFIX='team/dev.k8s.local'
-BOOT_KEY='bootstrap/boot-34cecb7731d90b022c47ecca7a105c9e2b7965de58c2258610bfd56ddd1f436b.sh'
-BOOT_SHA256='34cecb7731d90b022c47ecca7a105c9e2b7965de58c2258610bfd56ddd1f436b'
+BOOT_KEY='bootstrap/boot-SHA256-OF-THE-BOOT-PROGRAM.sh'
+BOOT_SHA256='SHA256-OF-THE-BOOT-PROGRAM'
 KCLUST_END
 
 put 600 '/etc/kclust/init.yaml' <<'KCLUST_END'

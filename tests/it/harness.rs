@@ -1,0 +1,213 @@
+//! One emulator for all tests, an account of its own for each.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+/// The emulator ends when its standard input closes: when this process ends, however it does.
+struct Emulator {
+    port: u16,
+    _process: Child,
+    _lifeline: ChildStdin,
+    _directory: TempDir,
+}
+
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn emulator() -> &'static Emulator {
+    static EMULATOR: OnceLock<Emulator> = OnceLock::new();
+    EMULATOR.get_or_init(|| {
+        let venv = std::env::var_os("KCLUST_VENV").map_or_else(|| repository().join(".venv"), PathBuf::from);
+        let python = venv.join("bin/python");
+        assert!(python.exists(), "{} is missing: run tests/emulator/setup.sh, or `make test`", python.display());
+        let directory = TempDir::new().unwrap();
+        let port_file = directory.path().join("port");
+        let mut process = Command::new(python)
+            .args(["-m", "emulator", "--port-file"])
+            .arg(&port_file)
+            .env("PYTHONPATH", repository().join("tests"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(fs::File::create(directory.path().join("log")).unwrap()))
+            .spawn()
+            .unwrap();
+        let lifeline = process.stdin.take().unwrap();
+        let begun = Instant::now();
+        let port = loop {
+            if let Ok(text) = fs::read_to_string(&port_file) {
+                break text.trim().parse().unwrap();
+            }
+            let ended = process.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < Duration::from_secs(120),
+                "the emulator did not start: {}",
+                fs::read_to_string(directory.path().join("log")).unwrap_or_default()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        Emulator { port, _process: process, _lifeline: lifeline, _directory: directory }
+    })
+}
+
+/// Address of the emulator.
+pub fn endpoint() -> String {
+    format!("http://127.0.0.1:{}", emulator().port)
+}
+
+/// Asks the emulator itself (tests/emulator/README.md).
+fn control(method: &str, path: &str, body: Option<&Json>) -> Json {
+    let body = body.map(Json::to_string).unwrap_or_default();
+    let mut stream = TcpStream::connect(("127.0.0.1", emulator().port)).unwrap();
+    write!(
+        stream,
+        "{method} /_emulator/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(" 200 "), "{method} {path}: {answer}");
+    serde_json::from_str(body).unwrap()
+}
+
+/// An AWS account that nobody else uses, with a state store and a place for files.
+pub struct Account {
+    pub id: String,
+    pub directory: TempDir,
+}
+
+/// How a command ended.
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    /// # Panics
+    /// When the exit code is another one.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Json {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}", self.stdout))
+    }
+}
+
+impl Account {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let id = format!("{:012}", 200_000_000_000_u64 + u64::from(NEXT.fetch_add(1, Ordering::Relaxed)));
+        Self { id, directory: TempDir::new().unwrap() }
+    }
+
+    /// Bucket names are shared by all accounts, in AWS as here.
+    pub fn state(&self) -> String {
+        format!("s3://kclust-state-{}", self.id)
+    }
+
+    pub fn access_key(&self) -> String {
+        format!("AKIA{}TEST", self.id)
+    }
+
+    /// The binary, in this account; nothing of the environment of the tests leaks in.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kclust"));
+        command
+            .args(args)
+            .current_dir(repository())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.directory.path())
+            .env("USER", "tester")
+            .env("LANG", "C.UTF-8")
+            .env("AWS_ENDPOINT_URL", endpoint())
+            .env("AWS_ACCESS_KEY_ID", self.access_key())
+            .env("AWS_SECRET_ACCESS_KEY", "emulated")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("KCLUST_STATE", self.state())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn kclust(&self, args: &[&str]) -> Run {
+        run(&mut self.command(args))
+    }
+
+    pub fn seed(&self, what: &Json) -> Json {
+        control("POST", &format!("seed?account={}", self.id), Some(what))
+    }
+
+    /// The hosted zone that the examples name.
+    pub fn with_zone(self, name: &str) -> Self {
+        self.seed(&json!({ "what": "zone", "name": name }));
+        self
+    }
+
+    /// Everything that the account holds.
+    pub fn world(&self) -> Json {
+        control("GET", &format!("world?account={}", self.id), None)
+    }
+
+    /// All calls since the last [`Self::forget_calls`].
+    pub fn calls(&self) -> Vec<Json> {
+        control("GET", &format!("calls?account={}", self.id), None).as_array().unwrap().clone()
+    }
+
+    pub fn forget_calls(&self) {
+        control("DELETE", &format!("calls?account={}", self.id), None);
+    }
+
+    /// Calls that the emulator could not answer as AWS would.
+    pub fn defects(&self) -> Vec<Json> {
+        control("GET", &format!("defects?account={}", self.id), None).as_array().unwrap().clone()
+    }
+
+    pub fn set_faults(&self, rules: &Json) {
+        control("PUT", &format!("faults?account={}", self.id), Some(rules));
+    }
+
+    /// Writes a file into the account's directory.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.directory.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.display().to_string()
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            control("POST", &format!("reset?account={}", self.id), None);
+        }
+    }
+}
+
+pub fn run(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Text of an example spec.
+pub fn example(name: &str) -> String {
+    fs::read_to_string(repository().join("examples").join(format!("{name}.yaml"))).unwrap()
+}
