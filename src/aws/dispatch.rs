@@ -12,6 +12,10 @@ use crate::model::{Resource, ResourceId};
 
 #[async_trait]
 impl Cloud for Aws {
+    fn region(&self) -> &str {
+        self.region()
+    }
+
     async fn identity(&self) -> Result<Identity, CloudError> {
         const OPERATION: &str = "sts:GetCallerIdentity";
         let answer = self.sts.get_caller_identity().send().await.map_err(|error| translate(OPERATION, error))?;

@@ -40,19 +40,16 @@ pub fn api_server_name(cluster: &Cluster) -> Option<String> {
 /// Everything that nodes of the cluster are given, for a person to read: relative path → content, user-data uncompressed.
 pub fn all_artefacts(cluster: &Cluster, facts: &Facts) -> Vec<(String, String)> {
     let boot = boot_program(cluster, facts);
-    let slots = cluster.slots();
     let mut artefacts = Vec::new();
-    for slot in &slots {
-        artefacts.push((format!("user-data/{}.sh", slot.name), slot_user_data(cluster, facts, slot, &boot).text));
+    for slot in cluster.slots() {
+        let user_data = slot_user_data(cluster, facts, &slot, &boot);
+        artefacts.push((format!("slots/{}/user-data.sh", slot.name), user_data.text));
+        artefacts.push((format!("slots/{}/kubeadm.yaml", slot.name), kubeadm::slot_configuration(cluster, facts, &slot)));
     }
     for group in &cluster.node_groups {
-        artefacts.push((format!("user-data/{}.sh", group.name), worker_user_data(cluster, facts, group, &boot).text));
-    }
-    for slot in &slots {
-        artefacts.push((format!("kubeadm/{}.yaml", slot.name), kubeadm::slot_configuration(cluster, facts, slot)));
-    }
-    for group in &cluster.node_groups {
-        artefacts.push((format!("kubeadm/{}.yaml", group.name), kubeadm::join_configuration(group)));
+        let user_data = worker_user_data(cluster, facts, group, &boot);
+        artefacts.push((format!("groups/{}/user-data.sh", group.name), user_data.text));
+        artefacts.push((format!("groups/{}/kubeadm.yaml", group.name), kubeadm::join_configuration(group)));
     }
     let BootstrapObject { key, content, .. } = boot;
     artefacts.extend(content.map(|content| (key, content)));

@@ -64,6 +64,8 @@ struct Surroundings {
     clicolor_force: Option<String>,
     term: Option<String>,
     columns: Option<String>,
+    /// What the terminal itself says.
+    terminal_columns: Option<usize>,
     lc_all: Option<String>,
     lc_ctype: Option<String>,
     lang: Option<String>,
@@ -80,6 +82,7 @@ impl Surroundings {
             clicolor_force: variable("CLICOLOR_FORCE"),
             term: variable("TERM"),
             columns: variable("COLUMNS"),
+            terminal_columns: terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
             lc_all: variable("LC_ALL"),
             lc_ctype: variable("LC_CTYPE"),
             lang: variable("LANG"),
@@ -95,8 +98,10 @@ impl Surroundings {
         })
     }
 
+    /// `COLUMNS` wins over what the terminal says: whoever sets it means it.
     fn columns(&self) -> usize {
-        self.columns.as_deref().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0).unwrap_or(COLUMNS)
+        let asked = self.columns.as_deref().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
+        asked.or(self.terminal_columns).unwrap_or(COLUMNS)
     }
 }
 

@@ -63,6 +63,9 @@ pub enum Readiness {
 /// something that is gone is success.
 #[async_trait]
 pub trait Cloud: Send + Sync {
+    /// The region that regional calls go to.
+    fn region(&self) -> &str;
+
     /// Who the credentials belong to (`sts:GetCallerIdentity`).
     async fn identity(&self) -> Result<Identity, CloudError>;
 

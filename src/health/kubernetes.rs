@@ -15,7 +15,7 @@ pub enum KubernetesView {
     Unreachable { address: String, reason: String },
     /// Something answered, but not as this cluster's API does when it is well: a certificate of another authority, 401, 503, …
     Refused { address: String, reason: String },
-    /// It was not asked.
+    /// It was not asked: it has no address, or there is no certificate to ask with.
     Skipped { reason: String },
 }
 

@@ -17,8 +17,8 @@ use super::security::{API, API_PORT};
 const ADDRESS_TTL_SECONDS: u32 = 60;
 
 /// Name in AWS of the API's load balancer and of its target group.
-pub fn load_balancer_name(cluster: &str) -> String {
-    aws_name(cluster, API, ELB_LIMIT)
+pub fn load_balancer_name(region: &str, cluster: &str) -> String {
+    aws_name(region, cluster, API, ELB_LIMIT)
 }
 
 pub(super) fn add(builder: &mut Builder<'_>) {
@@ -62,7 +62,7 @@ fn add_load_balancer(builder: &mut Builder<'_>) {
         },
     };
     let subnets: BTreeSet<_> = cluster.network.zones.iter().filter_map(|zone| network::subnet(builder, role, zone)).collect();
-    let name = load_balancer_name(cluster.name.as_str());
+    let name = load_balancer_name(cluster.region.as_str(), cluster.name.as_str());
     builder.add(
         API,
         LoadBalancer {

@@ -64,11 +64,11 @@ impl Builder<'_> {
     }
 
     pub(super) fn aws_name(&self, what: &str, limit: usize) -> String {
-        aws_name(self.cluster.name.as_str(), what, limit)
+        aws_name(self.cluster.region.as_str(), self.cluster.name.as_str(), what, limit)
     }
 
     pub(super) fn iam_path(&self) -> String {
-        names::iam_path(self.cluster.name.as_str())
+        names::iam_path(self.cluster.region.as_str(), self.cluster.name.as_str())
     }
 
     /// What AWS says about an instance type of the spec.

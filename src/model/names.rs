@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// Length of the part that keeps clusters apart: 8 hexadecimal digits, 32 bits of the SHA-256 of the cluster's name.
+/// Length of the part that keeps clusters apart: 8 hexadecimal digits, 32 bits of the SHA-256 of the cluster's region and name.
+/// The region counts because roles belong to an account, not to a region.
 const HASH: usize = 8;
 
 /// `CreateLoadBalancer` and `CreateTargetGroup`: `Name`.
@@ -12,12 +13,12 @@ pub const ROLE_LIMIT: usize = 64;
 /// Limit for everything else: the lowest of the others is that of `LaunchTemplateName` and `InstanceProfileName`, 128.
 pub const COMMON_LIMIT: usize = 128;
 
-/// `<what>-<cluster, as far as it fits>-<hash of the cluster's name>`.
+/// `<what>-<cluster, as far as it fits>-<hash of region and cluster>`.
 ///
 /// `what` comes first because AWS refuses names that begin with `internal-` (load balancers) or `sg-` (security groups), which
 /// a cluster's name may well do.
-pub fn aws_name(cluster: &str, what: &str, limit: usize) -> String {
-    let hash: String = Sha256::digest(cluster.as_bytes()).iter().take(HASH / 2).map(|byte| format!("{byte:02x}")).collect();
+pub fn aws_name(region: &str, cluster: &str, what: &str, limit: usize) -> String {
+    let hash: String = Sha256::digest(format!("{region}/{cluster}")).iter().take(HASH / 2).map(|byte| format!("{byte:02x}")).collect();
     let room = limit.saturating_sub(what.len() + HASH + 2);
     let readable: String = cluster.replace('.', "-").chars().take(room).collect();
     match readable.trim_end_matches('-') {
@@ -27,8 +28,8 @@ pub fn aws_name(cluster: &str, what: &str, limit: usize) -> String {
 }
 
 /// Path of the cluster's roles and instance profiles: IAM lists by path, and by nothing else.
-pub fn iam_path(cluster: &str) -> String {
-    format!("/kclust/{cluster}/")
+pub fn iam_path(region: &str, cluster: &str) -> String {
+    format!("/kclust/{region}/{cluster}/")
 }
 
 #[cfg(test)]
@@ -40,20 +41,20 @@ mod tests {
         let long = "a".repeat(40) + ".internal.example.com";
         let other = "a".repeat(40) + ".internal.example.org";
         for limit in [ELB_LIMIT, ROLE_LIMIT, COMMON_LIMIT] {
-            let name = aws_name(&long, "control-plane", limit);
+            let name = aws_name("us-east-1", &long, "control-plane", limit);
             assert!(name.len() <= limit, "{name}");
             assert!(!name.contains("--") && !name.ends_with('-'), "{name}");
-            assert_ne!(name, aws_name(&other, "control-plane", limit));
+            assert_ne!(name, aws_name("us-east-1", &other, "control-plane", limit));
         }
     }
 
     #[test]
     fn a_dot_and_a_dash_at_the_same_place_make_different_names() {
-        assert_ne!(aws_name("a.b", "api", ELB_LIMIT), aws_name("a-b", "api", ELB_LIMIT));
+        assert_ne!(aws_name("us-east-1", "a.b", "api", ELB_LIMIT), aws_name("us-east-1", "a-b", "api", ELB_LIMIT));
     }
 
     #[test]
     fn reserved_prefixes_of_aws_are_never_at_the_start() {
-        assert!(aws_name("internal-example", "api", ELB_LIMIT).starts_with("api-internal-example-"));
+        assert!(aws_name("us-east-1", "internal-example", "api", ELB_LIMIT).starts_with("api-internal-example-"));
     }
 }

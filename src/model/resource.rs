@@ -206,7 +206,7 @@ pub enum Peer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
     pub name: String,
-    /// `/kclust/<cluster>/`.
+    /// `/kclust/<region>/<cluster>/`.
     pub path: String,
     /// JSON with sorted keys and no white space (see [`super::policy`]).
     pub trust_policy: String,

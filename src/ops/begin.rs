@@ -70,7 +70,7 @@ pub(super) fn scope(cluster: &Cluster, facts: &Facts, desired: &Desired) -> Scop
             _ => None,
         })
         .collect();
-    let load_balancer = load_balancer_name(cluster.name.as_str());
+    let load_balancer = load_balancer_name(cluster.region.as_str(), cluster.name.as_str());
     Scope {
         cluster: cluster.name.to_string(),
         vpc: match &cluster.network.vpc {

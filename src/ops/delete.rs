@@ -1,10 +1,13 @@
 //! `kclust delete`: remove all that a cluster owns, whoever of its parts made it, and its state last.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use crate::apply::Report;
-use crate::cloud::{Leftover, Observed, Scope, World};
-use crate::model::{Desired, ResourceId, build};
+use crate::cloud::{ErrorClass, Leftover, Observed, Scope, World};
+use crate::model::{Desired, ResourceId, build, load_balancer_name};
 use crate::plan::{self, Action, Change, Context, Operation, Plan, Step, Work};
 use crate::spec::ClusterName;
 use crate::store::ClusterStore;
@@ -14,8 +17,11 @@ use super::carry_out::{Applied, Right, execute_recorded};
 use super::error::OpsError;
 use super::{Approval, Ending, Environment};
 
-/// Rounds of looking for what controllers inside the cluster made: they may still make things while their machines go.
-const ROUNDS: usize = 5;
+/// How long what controllers inside the cluster made may take to go: the interfaces of a load balancer hold on to security groups
+/// for minutes after it.
+const PATIENCE: Duration = Duration::from_secs(20 * 60);
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// What may go beyond the cluster's own resources.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,7 +36,7 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     let store = environment.state_of(name);
     environment.operator.phase("reading the state");
     let recorded = recorded(&store, environment.objects.root()).await?;
-    let (scope, desired) = known_scope(name, recorded.as_ref());
+    let (scope, desired) = known_scope(environment, name, recorded.as_ref());
     if let Some(owner) = recorded.as_ref().and_then(|recorded| recorded.facts.as_ref()).map(|facts| &facts.value.account)
         && *owner != environment.identity.account
     {
@@ -60,14 +66,14 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
 }
 
 /// Where to look: as the state says; without state, by the tag alone.
-fn known_scope(name: &ClusterName, recorded: Option<&Recorded>) -> (Scope, Desired) {
+fn known_scope(environment: &Environment<'_>, name: &ClusterName, recorded: Option<&Recorded>) -> (Scope, Desired) {
     if let Some(recorded) = recorded
         && let Some(facts) = &recorded.facts
     {
         let desired = build(&recorded.cluster, &facts.value);
         return (scope(&recorded.cluster, &facts.value, &desired), desired);
     }
-    let load_balancer = crate::model::load_balancer_name(name.as_str());
+    let load_balancer = load_balancer_name(environment.aws.region(), name.as_str());
     let scope = Scope {
         cluster: name.to_string(),
         vpc: None,
@@ -125,31 +131,44 @@ async fn under_lock(
     right: &Right,
 ) -> Result<Applied, OpsError> {
     let mut applied = Applied { operation: Operation::Delete, cluster: scope.cluster.clone(), report: Report::default() };
-    for round in 0..ROUNDS {
+    let begun = Instant::now();
+    loop {
         let world = environment.observe(scope, store, desired).await?;
         let leftovers = leftovers(environment, scope).await?;
-        // Machines first, and with them whatever makes more; then what they made; then what that was made in.
         let plan = removal_plan(store.cluster(), &world, &leftovers)?;
-        let foreign: Vec<&Leftover> =
-            leftovers.iter().filter(|leftover| !matches!(leftover, Leftover::Own { .. } | Leftover::DataVolume { .. })).collect();
+        let foreign: Vec<&Leftover> = leftovers
+            .iter()
+            .filter(|leftover| !matches!(leftover, Leftover::Own { .. } | Leftover::DataVolume { .. }))
+            .collect();
         if plan.is_empty() && foreign.is_empty() {
             break;
         }
-        if round + 1 == ROUNDS {
+        if begun.elapsed() > PATIENCE {
             let left = plan.changes.iter().map(|change| change.id.to_string()).chain(foreign.iter().map(|left| left.describe()));
             return Err(OpsError::Left { cluster: scope.cluster.clone(), left: left.collect() });
         }
-        if !foreign.is_empty() {
-            let machines = machines_only(&plan);
-            if !machines.is_empty() {
-                let report = execute_recorded(environment, store, &machines, &world, right).await?.report;
-                add(&mut applied.report, report);
-            }
-            remove_foreign(environment, &foreign).await?;
+        if foreign.is_empty() {
+            let report = execute_recorded(environment, store, &plan, &world, right).await?.report;
+            add(&mut applied.report, report);
             continue;
         }
-        let report = execute_recorded(environment, store, &plan, &world, right).await?.report;
-        add(&mut applied.report, report);
+        // Machines first, and with them whatever makes more; then what they made; then, in a later round, what that was made in.
+        let machines = machines_only(&plan);
+        if !machines.is_empty() {
+            let report = execute_recorded(environment, store, &machines, &world, right).await?.report;
+            add(&mut applied.report, report);
+        }
+        let blocked = remove_foreign(environment, &foreign).await?;
+        if !blocked.is_empty() {
+            environment.operator.phase(&format!("waiting for {}, which is still in use", blocked.join(", ")));
+            tokio::select! {
+                () = sleep(PAUSE) => {}
+                () = environment.stop.requested() => {
+                    let report = Box::new(applied.report);
+                    return Err(OpsError::Interrupted { cluster: scope.cluster.clone(), operation: Operation::Delete, report });
+                }
+            }
+        }
     }
     environment.operator.phase("removing the state");
     store.remove_all(!options.delete_backups).await?;
@@ -177,8 +196,8 @@ fn machines_only(plan: &Plan) -> Plan {
     Plan { changes, steps, warnings: Vec::new(), ..plan.clone() }
 }
 
-/// Load balancers before their target groups, groups last: AWS refuses the other way round, and the next round tries again.
-async fn remove_foreign(environment: &Environment<'_>, leftovers: &[&Leftover]) -> Result<(), OpsError> {
+/// Load balancers before their target groups, groups last: AWS refuses the other way round. Returns what is still in use.
+async fn remove_foreign(environment: &Environment<'_>, leftovers: &[&Leftover]) -> Result<Vec<String>, OpsError> {
     let order = |leftover: &Leftover| match leftover {
         Leftover::Instance { .. } => 0,
         Leftover::LoadBalancer { .. } => 1,
@@ -189,13 +208,15 @@ async fn remove_foreign(environment: &Environment<'_>, leftovers: &[&Leftover]) 
     };
     let mut ordered = leftovers.to_vec();
     ordered.sort_by_key(|leftover| order(leftover));
+    let mut blocked = Vec::new();
     for leftover in ordered {
         environment.operator.phase(&format!("removing {}", leftover.describe()));
         match environment.aws.delete_leftover(leftover).await {
             Ok(()) => {}
-            Err(error) if matches!(error.class, crate::cloud::ErrorClass::InUse | crate::cloud::ErrorClass::NotFound) => {}
+            Err(error) if error.class == ErrorClass::NotFound => {}
+            Err(error) if error.class == ErrorClass::InUse => blocked.push(leftover.describe()),
             Err(source) => return Err(OpsError::Cloud { action: format!("remove {}", leftover.describe()), source }),
         }
     }
-    Ok(())
+    Ok(blocked)
 }

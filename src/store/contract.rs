@@ -131,7 +131,7 @@ async fn purges(store: &dyn ObjectStore) {
     store.purge("purge/", &[]).await.unwrap();
     store.purge("purge/", &[]).await.unwrap();
     assert_eq!(store.list("purge").await.unwrap(), ["purge-2/a"]);
-    // More than a call can list or remove at once is for the benchmarks; some more than one page of a test's is here.
+    // Several pages, where an emulator is told to make them small.
     for number in 0..25 {
         put(store, &format!("purge/many/{number}"), "").await;
     }

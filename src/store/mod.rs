@@ -3,6 +3,7 @@
 //! [`ObjectStore`] is the place (a bucket, a directory), [`ClusterStore`] the documents of one cluster in it, [`Lock`] what keeps
 //! two operators apart.
 
+mod applied;
 #[cfg(test)]
 mod contract;
 mod documents;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use applied::{AppliedSpec, Revision};
 pub use documents::{Ledger, LedgerEntry, Operation, Stored};
 pub use error::StoreError;
 pub use file::FileStore;
@@ -35,7 +37,7 @@ pub use lock::{Clock, Lock, LockError, LockLoss, LossSignal, SystemClock};
 pub use lock_record::{Held, Holder, LockRecord};
 pub use pki::PkiFiles;
 pub use process::ProcessId;
-pub use state::{AppliedSpec, ClusterStore, Revision, clusters};
+pub use state::{ClusterStore, clusters};
 
 /// Opaque version of an object: an S3 ETag, or the hash of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

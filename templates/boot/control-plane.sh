@@ -57,7 +57,7 @@ assemble_slot() {
   retry fetch_pki
   step "waiting for downloads"
   wait_for_downloads
-  retry name_host
+  name_host
   choose_path
   step "assembling the control plane"
   retry assemble

@@ -10,9 +10,10 @@ prepare_host() {
   systemctl daemon-reload
 }
 
-# name_host: the host name is the node's name. cloud-init's first stage sets another one at the first boot, so not too early.
+# name_host: the host name is the node's name. cloud-init's first stage sets another one at the first boot, so not too early. Nothing
+# depends on it: kubeadm tells the kubelet the name of the node where the two differ.
 name_host() {
-  hostnamectl set-hostname "$INSTANCE_ID"
+  hostnamectl set-hostname "$INSTANCE_ID" || log "the host name cannot be set"
 }
 
 # map_api_name ADDRESS...: the API's name leads to these addresses, whatever DNS says.

@@ -39,7 +39,7 @@ boot_worker() {
   retry map_api_name "${addresses[@]}"
   step "waiting for downloads"
   wait_for_downloads
-  retry name_host
+  name_host
   if ! is_joined; then
     step "waiting for the API server"
     wait_for "https://$API_NAME:$API_PORT/readyz" api_answers

@@ -105,9 +105,7 @@ def _error_answer(call: Call, code: str, message: str, status: int) -> Answer:
     detail = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     request_id_header = "x-amzn-RequestId"
     if call.service == "ec2":
-        xml = (
-            f"<Response><Errors><Error>{detail}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
-        )
+        xml = f"<Response><Errors><Error>{detail}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     elif call.service == "s3":
         request_id_header = "x-amz-request-id"
         xml = f"<Error>{detail}<RequestId>{request_id}</RequestId><HostId>emulator</HostId></Error>"

@@ -53,7 +53,7 @@ class Faults:
         with self._lock:
             return [vars(rule) for rule in self._rules.get(account, [])]
 
-    def of_launch(self, account: str, region: str) -> str | None:
+    def of_launch(self, account: str) -> str | None:
         """The message of a fault for LaunchInstance: no call of AWS, but what a group does to grow."""
         with self._lock:
             for rule in self._rules.get(account, []):

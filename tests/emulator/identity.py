@@ -27,9 +27,7 @@ def _expired(call: Call) -> Answer:
 
 def _unknown(call: Call) -> Answer:
     if call.service == "ec2":
-        return call.error(
-            "AuthFailure", "AWS was not able to validate the provided access credentials", 401
-        )
+        return call.error("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
     if call.service == "s3":
         return call.error(
             "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403

@@ -38,7 +38,11 @@ def _tagged(kind: str, tags: dict[str, str]) -> dict:
     """The TagSpecifications argument of a create call; none at all without tags."""
     if not tags:
         return {}
-    return {"TagSpecifications": [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}]}
+    return {
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+        ]
+    }
 
 
 # zone
@@ -82,7 +86,10 @@ def existing_vpc(aws: Client, document: dict) -> dict:
 
 def _existing_zone(ec2, vpc: str, zone_name: str, number: int, subnet_id: str, public_table: str) -> None:
     public = ec2.create_subnet(
-        VpcId=vpc, CidrBlock=f"10.0.{240 + number}.0/24", AvailabilityZone=zone_name, **_tagged("subnet", {"Name": f"public-{zone_name}"})
+        VpcId=vpc,
+        CidrBlock=f"10.0.{240 + number}.0/24",
+        AvailabilityZone=zone_name,
+        **_tagged("subnet", {"Name": f"public-{zone_name}"}),
     )["Subnet"]["SubnetId"]
     ec2.associate_route_table(RouteTableId=public_table, SubnetId=public)
     address = ec2.allocate_address(Domain="vpc", **_tagged("elastic-ip", {"Name": f"nat-{zone_name}"}))["AllocationId"]
@@ -169,7 +176,12 @@ def _other_cluster(aws: Client, cluster: str, cidr: str) -> dict:
     ec2.create_volume(AvailabilityZone=zone_name, Size=20, VolumeType="gp3", Encrypted=True, **_tagged("volume", tags))
     ec2.create_key_pair(KeyName=f"kubernetes.{cluster}", **_tagged("key-pair", tags))
     _instance_profile(aws.iam, f"nodes.{cluster}"[:64], tags)
-    return {"vpc": vpc, "subnet": subnet, "group": _nodes(aws, cluster, subnet, group, tags), "api": _api(aws, cluster, vpc, subnet, tags)}
+    return {
+        "vpc": vpc,
+        "subnet": subnet,
+        "group": _nodes(aws, cluster, subnet, group, tags),
+        "api": _api(aws, cluster, vpc, subnet, tags),
+    }
 
 
 def _nodes(aws: Client, cluster: str, subnet: str, group: str, tags: dict[str, str]) -> str:
@@ -218,12 +230,12 @@ def _untagged(aws: Client, cluster: str) -> dict:
     """The same names as the cluster's, with nothing that says whose."""
     ec2 = aws.ec2
     vpc = ec2.create_vpc(CidrBlock="10.210.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.210.0.0/24", AvailabilityZone=f"{aws.region}a")["Subnet"]["SubnetId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.210.0.0/24", AvailabilityZone=f"{aws.region}a")["Subnet"][
+        "SubnetId"
+    ]
     ec2.create_security_group(GroupName=f"nodes.{cluster}", Description="nodes", VpcId=vpc)
     ec2.create_volume(AvailabilityZone=f"{aws.region}a", Size=20, VolumeType="gp3")
-    ec2.create_launch_template(
-        LaunchTemplateName=f"{cluster}-old", LaunchTemplateData={"InstanceType": "t3.large"}
-    )
+    ec2.create_launch_template(LaunchTemplateName=f"{cluster}-old", LaunchTemplateData={"InstanceType": "t3.large"})
     roles = [f"{cluster}-nodes-old"[:64], f"{cluster}-control-plane-old"[:64]]
     for role in dict.fromkeys(roles):
         _instance_profile(aws.iam, role)
@@ -234,7 +246,9 @@ def _neighbour_record(aws: Client, cluster: str) -> str:
     """`api.x<cluster>`, in the zone that the cluster's own name would be in; the zone is made when there is none."""
     names = {found["Name"].rstrip("."): found["Id"] for found in aws.route53.list_hosted_zones()["HostedZones"]}
     parent = cluster.split(".", 1)[-1]
-    hosted_zone = next((names[name] for name in names if cluster.endswith("." + name)), None) or _hosted_zone(aws, parent)
+    hosted_zone = next((names[name] for name in names if cluster.endswith("." + name)), None) or _hosted_zone(
+        aws, parent
+    )
     record = {"Name": f"api.x{cluster}", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
     aws.route53.change_resource_record_sets(
         HostedZoneId=hosted_zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}

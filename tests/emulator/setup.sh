@@ -25,8 +25,8 @@ up_to_date && exit 0
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null || fail "python3 is missing. Install it, on Debian or Ubuntu: apt-get install python3 python3-venv"
 command -v flock >/dev/null || fail "flock is missing. Install it, on Debian or Ubuntu: apt-get install util-linux"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
-    fail "Python 3.10 or later is needed, $("$python" --version 2>&1) found. Name another one with PYTHON=..."
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "Python 3.11 or later is needed, $("$python" --version 2>&1) found. Name another one with PYTHON=..."
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "Python's venv module is incomplete (no ensurepip). Install it, on Debian or Ubuntu: apt-get install python3-venv"
 

@@ -37,7 +37,10 @@ def start(*arguments: str, stdin=subprocess.PIPE) -> tuple[subprocess.Popen, int
         stdin=stdin,
         stderr=subprocess.DEVNULL,
     )
-    if not eventually(lambda: port_file.exists() or process.poll() is not None, START_DEADLINE_S) or process.poll() is not None:
+    if (
+        not eventually(lambda: port_file.exists() or process.poll() is not None, START_DEADLINE_S)
+        or process.poll() is not None
+    ):
         process.kill()
         raise RuntimeError("the emulator did not start")
     port = int(port_file.read_text())

@@ -4,14 +4,19 @@ import base64
 
 from .support import AwsTest
 
-OWNED = [{"Key": "cluster", "Value": "a", "PropagateAtLaunch": True}, {"Key": "quiet", "Value": "b", "PropagateAtLaunch": False}]
+OWNED = [
+    {"Key": "cluster", "Value": "a", "PropagateAtLaunch": True},
+    {"Key": "quiet", "Value": "b", "PropagateAtLaunch": False},
+]
 
 
 class GroupTest(AwsTest):
     def setUp(self):
         super().setUp()
         self.network = self.vpc()
-        self.subnets = [self.subnet(self.network, f"10.0.{number}.0/24", f"us-east-1{zone}") for number, zone in enumerate("abc")]
+        self.subnets = [
+            self.subnet(self.network, f"10.0.{number}.0/24", f"us-east-1{zone}") for number, zone in enumerate("abc")
+        ]
 
     def create(self, name: str = "nodes", template: str | None = None, version: str = "$Latest", **arguments) -> None:
         arguments = {"MinSize": 0, "MaxSize": 10, **arguments}
@@ -43,7 +48,9 @@ class Groups(GroupTest):
         group = self.shown()
         zones = [instance["AvailabilityZone"] for instance in group["Instances"]]
         self.assertEqual(sorted(zones), ["us-east-1a", "us-east-1a", "us-east-1b", "us-east-1c"])
-        self.assertTrue(all(i["LifecycleState"] == "InService" and i["HealthStatus"] == "Healthy" for i in group["Instances"]))
+        self.assertTrue(
+            all(i["LifecycleState"] == "InService" and i["HealthStatus"] == "Healthy" for i in group["Instances"])
+        )
         keys = {tag["Key"] for tag in self.instances()[0]["Tags"]}
         self.assertLessEqual({"cluster", "aws:autoscaling:groupName", "aws:ec2launchtemplate:version"}, keys)
         self.assertNotIn("quiet", keys)
@@ -85,7 +92,9 @@ class Groups(GroupTest):
         self.refused("ValidationError", self.create, template=template, MinSize=3, MaxSize=2)
         self.refused("ValidationError", self.create, template=template, MaxSize=2, DesiredCapacity=3)
         self.create(template=template, MinSize=1, MaxSize=2)
-        self.refused("ValidationError", self.autoscaling.set_desired_capacity, AutoScalingGroupName="nodes", DesiredCapacity=3)
+        self.refused(
+            "ValidationError", self.autoscaling.set_desired_capacity, AutoScalingGroupName="nodes", DesiredCapacity=3
+        )
         self.autoscaling.update_auto_scaling_group(AutoScalingGroupName="nodes", MinSize=3, MaxSize=5)
         self.assertEqual((self.shown()["DesiredCapacity"], len(self.instances())), (3, 3))
         self.autoscaling.update_auto_scaling_group(AutoScalingGroupName="nodes", MinSize=0, MaxSize=1)
@@ -120,7 +129,9 @@ class Groups(GroupTest):
         self.create("other", template, Tags=[{"Key": "cluster", "Value": "b", "PropagateAtLaunch": True}])
         mine = {"Filters": [{"Name": "tag:cluster", "Values": ["a"]}, {"Name": "tag-key", "Values": ["quiet"]}]}
         pages = list(
-            self.autoscaling.get_paginator("describe_auto_scaling_groups").paginate(PaginationConfig={"PageSize": 2}, **mine)
+            self.autoscaling.get_paginator("describe_auto_scaling_groups").paginate(
+                PaginationConfig={"PageSize": 2}, **mine
+            )
         )
         names = [[group["AutoScalingGroupName"] for group in page["AutoScalingGroups"]] for page in pages]
         self.assertEqual(names, [["mine-0", "mine-1"], ["mine-2"]])
@@ -137,7 +148,9 @@ class Versions(GroupTest):
         template = self.template(UserData=base64.b64encode(b"one").decode())
         self.create(template=template, DesiredCapacity=1)
         self.ec2.create_launch_template_version(
-            LaunchTemplateId=template, SourceVersion="1", LaunchTemplateData={"UserData": base64.b64encode(b"two").decode()}
+            LaunchTemplateId=template,
+            SourceVersion="1",
+            LaunchTemplateData={"UserData": base64.b64encode(b"two").decode()},
         )
         self.ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion="2")
         self.autoscaling.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=2)
@@ -152,7 +165,10 @@ class Versions(GroupTest):
                 "LaunchTemplateSpecification": {"LaunchTemplateId": self.template(), "Version": "1"},
                 "Overrides": [{"InstanceType": "m6i.large"}, {"InstanceType": "m5.large"}],
             },
-            "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 0, "SpotAllocationStrategy": "price-capacity-optimized"},
+            "InstancesDistribution": {
+                "OnDemandPercentageAboveBaseCapacity": 0,
+                "SpotAllocationStrategy": "price-capacity-optimized",
+            },
         }
         self.create(MixedInstancesPolicy=policy, HealthCheckGracePeriod=60, TerminationPolicies=["NewestInstance"])
         before = self.shown()
@@ -167,11 +183,16 @@ class Versions(GroupTest):
         self.autoscaling.update_auto_scaling_group(
             AutoScalingGroupName="nodes",
             MixedInstancesPolicy={
-                "LaunchTemplate": {"LaunchTemplateSpecification": specification, "Overrides": [{"InstanceType": "m5.large"}]}
+                "LaunchTemplate": {
+                    "LaunchTemplateSpecification": specification,
+                    "Overrides": [{"InstanceType": "m5.large"}],
+                }
             },
         )
         self.assertNotIn("LaunchTemplate", self.shown())
-        self.assertEqual(self.shown()["MixedInstancesPolicy"]["InstancesDistribution"]["OnDemandPercentageAboveBaseCapacity"], 100)
+        self.assertEqual(
+            self.shown()["MixedInstancesPolicy"]["InstancesDistribution"]["OnDemandPercentageAboveBaseCapacity"], 100
+        )
         self.autoscaling.update_auto_scaling_group(AutoScalingGroupName="nodes", LaunchTemplate=specification)
         self.assertNotIn("MixedInstancesPolicy", self.shown())
         self.assertEqual(self.shown()["LaunchTemplate"]["Version"], "1")
@@ -288,7 +309,9 @@ class Activities(GroupTest):
 
     def test_launches_that_a_test_lets_fail(self):
         message = "We currently do not have sufficient m6i.large capacity in the Availability Zone you requested"
-        self.control("PUT", "faults", [{"service": "autoscaling", "action": "LaunchInstance", "message": message, "times": 1}])
+        self.control(
+            "PUT", "faults", [{"service": "autoscaling", "action": "LaunchInstance", "message": message, "times": 1}]
+        )
         self.create(DesiredCapacity=1)
         first = self.activities()
         self.assertIn(message, first[-1]["StatusMessage"])
@@ -335,7 +358,9 @@ class Processes(GroupTest):
         )
 
     def test_targets_come_and_go_with_instances(self):
-        group = self.elbv2.create_target_group(Name="nodes", Protocol="TCP", Port=80, VpcId=self.network, TargetType="instance")
+        group = self.elbv2.create_target_group(
+            Name="nodes", Protocol="TCP", Port=80, VpcId=self.network, TargetType="instance"
+        )
         arn = group["TargetGroups"][0]["TargetGroupArn"]
         self.create(DesiredCapacity=2, TargetGroupARNs=[arn])
 

@@ -84,7 +84,10 @@ class Instances(AwsTest):
             MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
             NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": self.zone_a, "Groups": [group]}],
             BlockDeviceMappings=[
-                {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 64, "VolumeType": "gp3", "Encrypted": True, "Iops": 4000}}
+                {
+                    "DeviceName": "/dev/sda1",
+                    "Ebs": {"VolumeSize": 64, "VolumeType": "gp3", "Encrypted": True, "Iops": 4000},
+                }
             ],
             TagSpecifications=tags("instance", role="node") + tags("volume", role="disk"),
         )
@@ -147,7 +150,13 @@ class Instances(AwsTest):
     def test_volumes_stay_in_their_zone(self):
         instance = self.run_one()["InstanceId"]
         volume = self.ec2.create_volume(AvailabilityZone="us-east-1b", Size=1)["VolumeId"]
-        self.refused("InvalidVolume.ZoneMismatch", self.ec2.attach_volume, VolumeId=volume, InstanceId=instance, Device="/dev/xvdb")
+        self.refused(
+            "InvalidVolume.ZoneMismatch",
+            self.ec2.attach_volume,
+            VolumeId=volume,
+            InstanceId=instance,
+            Device="/dev/xvdb",
+        )
 
     def test_filters_and_pages_count_instances(self):
         self.ec2.run_instances(
@@ -159,7 +168,12 @@ class Instances(AwsTest):
             TagSpecifications=tags("instance", cluster="a"),
         )
         self.run_one()
-        mine = {"Filters": [{"Name": "tag:cluster", "Values": ["a"]}, {"Name": "instance-state-name", "Values": ["running"]}]}
+        mine = {
+            "Filters": [
+                {"Name": "tag:cluster", "Values": ["a"]},
+                {"Name": "instance-state-name", "Values": ["running"]},
+            ]
+        }
         pages = list(self.ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5}, **mine))
         self.assertEqual([len(page["Reservations"][0]["Instances"]) for page in pages], [5, 2])
         self.refused("InvalidInstanceID.NotFound", self.ec2.describe_instances, InstanceIds=["i-00000000000000000"])
@@ -190,7 +204,9 @@ class KeyPairs(AwsTest):
         with_key = self.ec2.describe_key_pairs(KeyPairIds=[imported["KeyPairId"]], IncludePublicKey=True)["KeyPairs"][0]
         self.assertEqual(with_key["PublicKey"].encode().split()[:2], self.PUBLIC_KEY.split()[:2])
         self.assertNotIn("PublicKey", self.ec2.describe_key_pairs(KeyNames=["ops"])["KeyPairs"][0])
-        self.refused("InvalidKeyPair.Duplicate", self.ec2.import_key_pair, KeyName="ops", PublicKeyMaterial=self.PUBLIC_KEY)
+        self.refused(
+            "InvalidKeyPair.Duplicate", self.ec2.import_key_pair, KeyName="ops", PublicKeyMaterial=self.PUBLIC_KEY
+        )
         self.refused("InvalidKeyPair.NotFound", self.ec2.describe_key_pairs, KeyNames=["none"])
         self.ec2.delete_key_pair(KeyPairId=imported["KeyPairId"])
         self.assertEqual(self.ec2.describe_key_pairs()["KeyPairs"], [])
@@ -281,7 +297,9 @@ class LaunchTemplates(AwsTest):
         self.assertEqual([(v["LaunchTemplateId"], v["VersionNumber"]) for v in default], [(first, 1), (second, 1)])
         self.assertEqual([(v["LaunchTemplateId"], v["VersionNumber"]) for v in latest], [(first, 1), (second, 2)])
         both = self.versions(Versions=["$Latest", "$Default"])
-        self.assertEqual([(v["LaunchTemplateId"], v["VersionNumber"]) for v in both], [(first, 1), (second, 2), (second, 1)])
+        self.assertEqual(
+            [(v["LaunchTemplateId"], v["VersionNumber"]) for v in both], [(first, 1), (second, 2), (second, 1)]
+        )
         self.refused("InvalidParameterValue", self.ec2.describe_launch_template_versions, Versions=["1"])
         pages = self.ec2.get_paginator("describe_launch_template_versions").paginate(
             Versions=["$Latest"], PaginationConfig={"PageSize": 1}
@@ -290,7 +308,9 @@ class LaunchTemplates(AwsTest):
 
     def test_many_templates(self):
         for number in range(20):
-            self.ec2.create_launch_template(LaunchTemplateName=f"lt-{number}", LaunchTemplateData={"InstanceType": "m6i.large"})
+            self.ec2.create_launch_template(
+                LaunchTemplateName=f"lt-{number}", LaunchTemplateData={"InstanceType": "m6i.large"}
+            )
         self.assertEqual(len(self.ec2.describe_launch_templates()["LaunchTemplates"]), 20)
         pages = self.ec2.get_paginator("describe_launch_templates").paginate(PaginationConfig={"PageSize": 8})
         self.assertEqual([len(page["LaunchTemplates"]) for page in pages], [8, 8, 4])
@@ -301,15 +321,21 @@ class LaunchTemplates(AwsTest):
         found = self.ec2.describe_launch_templates(
             Filters=[{"Name": "tag:cluster", "Values": ["a"]}, {"Name": "launch-template-name", "Values": ["no*"]}]
         )["LaunchTemplates"]
-        self.assertEqual([(lt["LaunchTemplateId"], lt["Tags"]) for lt in found], [(template, [{"Key": "cluster", "Value": "a"}])])
+        self.assertEqual(
+            [(lt["LaunchTemplateId"], lt["Tags"]) for lt in found], [(template, [{"Key": "cluster", "Value": "a"}])]
+        )
 
     def test_unknown_templates(self):
         missing = "lt-00000000000000000"
         for call in (self.ec2.describe_launch_template_versions, self.ec2.delete_launch_template):
             self.refused("InvalidLaunchTemplateId.NotFound", call, LaunchTemplateId=missing)
-        self.refused("InvalidLaunchTemplateId.NotFound", self.ec2.describe_launch_templates, LaunchTemplateIds=[missing])
         self.refused(
-            "InvalidLaunchTemplateName.NotFoundException", self.ec2.describe_launch_templates, LaunchTemplateNames=["none"]
+            "InvalidLaunchTemplateId.NotFound", self.ec2.describe_launch_templates, LaunchTemplateIds=[missing]
+        )
+        self.refused(
+            "InvalidLaunchTemplateName.NotFoundException",
+            self.ec2.describe_launch_templates,
+            LaunchTemplateNames=["none"],
         )
         self.create()
         self.refused("InvalidLaunchTemplateName.AlreadyExistsException", self.create)

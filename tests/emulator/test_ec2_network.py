@@ -33,7 +33,9 @@ class Attributes(AwsTest):
         self.assertEqual(shown["PrivateDnsNameOptionsOnLaunch"]["HostnameType"], "resource-name")
 
     def test_new_subnets_are_nobodys_default_and_give_no_public_addresses(self):
-        default = self.ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": ["us-east-1a"]}])["Subnets"]
+        default = self.ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": ["us-east-1a"]}])[
+            "Subnets"
+        ]
         self.ec2.delete_subnet(SubnetId=default[0]["SubnetId"])
         subnet = self.subnet(self.vpc())
         shown = self.ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]
@@ -62,7 +64,9 @@ class Attributes(AwsTest):
         self.assertEqual(self.world()["regions"], {})
 
     def test_zones_say_that_they_need_no_opt_in(self):
-        zones = self.ec2.describe_availability_zones(Filters=[{"Name": "opt-in-status", "Values": ["opt-in-not-required"]}])
+        zones = self.ec2.describe_availability_zones(
+            Filters=[{"Name": "opt-in-status", "Values": ["opt-in-not-required"]}]
+        )
         self.assertIn("us-east-1a", [zone["ZoneName"] for zone in zones["AvailabilityZones"]])
 
 
@@ -93,7 +97,9 @@ class Filters(AwsTest):
                 found = describe(Filters=[{"Name": "tag:cluster", "Values": ["a"]}])[result]
                 shown = [item["TagSet"] if result == "NetworkInterfaces" else item["Tags"] for item in found]
                 self.assertEqual(shown, [[{"Key": "cluster", "Value": "a"}]])
-                both = describe(Filters=[{"Name": "tag:cluster", "Values": ["?"]}, {"Name": "tag-key", "Values": ["clus*"]}])
+                both = describe(
+                    Filters=[{"Name": "tag:cluster", "Values": ["?"]}, {"Name": "tag-key", "Values": ["clus*"]}]
+                )
                 self.assertEqual(len(both[result]), 2)
                 self.assertEqual(describe(Filters=[{"Name": "tag:cluster", "Values": ["c"]}])[result], [])
 
@@ -110,7 +116,9 @@ class Filters(AwsTest):
         ec2.create_egress_only_internet_gateway(VpcId=vpc, **tagged("egress-only-internet-gateway"))
         address = ec2.allocate_address(Domain="vpc", **tagged("elastic-ip"))["AllocationId"]
         ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address, **tagged("natgateway"))
-        group = ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc, **tagged("security-group"))["GroupId"]
+        group = ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc, **tagged("security-group"))[
+            "GroupId"
+        ]
         ec2.authorize_security_group_ingress(
             GroupId=group,
             IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": OPEN}]}],
@@ -118,7 +126,9 @@ class Filters(AwsTest):
         )
         ec2.create_network_interface(SubnetId=subnet, **tagged("network-interface"))
         ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, **tagged("volume"))
-        ec2.create_launch_template(LaunchTemplateName=f"lt-{cluster}", LaunchTemplateData={}, **tagged("launch-template"))
+        ec2.create_launch_template(
+            LaunchTemplateName=f"lt-{cluster}", LaunchTemplateData={}, **tagged("launch-template")
+        )
         ec2.create_key_pair(KeyName=f"key-{cluster}", KeyType="ed25519", **tagged("key-pair"))
         ec2.create_vpc_endpoint(
             VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", RouteTableIds=[table], **tagged("vpc-endpoint")
@@ -163,7 +173,9 @@ class Addresses(AwsTest):
         self.interface(subnet, PrivateIpAddress="10.0.0.14")
         for _ in range(10):
             self.interface(subnet)
-        found = self.ec2.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])["NetworkInterfaces"]
+        found = self.ec2.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])[
+            "NetworkInterfaces"
+        ]
         self.assertEqual(
             {interface["PrivateIpAddress"] for interface in found}, {f"10.0.0.{number}" for number in range(4, 15)}
         )
@@ -179,7 +191,9 @@ class Addresses(AwsTest):
         vpc = self.vpc()
         interface = self.interface(self.subnet(vpc))
         address = self.ec2.allocate_address(Domain="vpc")["AllocationId"]
-        self.refused("Gateway.NotAttached", self.ec2.associate_address, AllocationId=address, NetworkInterfaceId=interface)
+        self.refused(
+            "Gateway.NotAttached", self.ec2.associate_address, AllocationId=address, NetworkInterfaceId=interface
+        )
         self.gateway(vpc)
         self.ec2.associate_address(AllocationId=address, NetworkInterfaceId=interface)
         self.refused("InvalidIPAddress.InUse", self.ec2.release_address, AllocationId=address)
@@ -231,7 +245,9 @@ class Routes(AwsTest):
         vpc = self.vpc()
         table = self.ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
         route = {"RouteTableId": table, "DestinationCidrBlock": OPEN}
-        self.refused("InvalidNatGatewayID.NotFound", self.ec2.create_route, NatGatewayId="nat-00000000000000000", **route)
+        self.refused(
+            "InvalidNatGatewayID.NotFound", self.ec2.create_route, NatGatewayId="nat-00000000000000000", **route
+        )
         elsewhere = self.gateway(self.vpc("10.9.0.0/16"))
         self.refused("InvalidParameterValue", self.ec2.create_route, GatewayId=elsewhere, **route)
         own = self.gateway(vpc)
@@ -286,7 +302,10 @@ class Routes(AwsTest):
 
     def test_unknown_endpoint_services(self):
         self.refused(
-            "InvalidServiceName", self.ec2.create_vpc_endpoint, VpcId=self.vpc(), ServiceName="com.amazonaws.eu-west-1.s3"
+            "InvalidServiceName",
+            self.ec2.create_vpc_endpoint,
+            VpcId=self.vpc(),
+            ServiceName="com.amazonaws.eu-west-1.s3",
         )
 
 
@@ -331,7 +350,9 @@ class OrderOfDeletion(AwsTest):
         self.ec2.delete_security_group(GroupId=named)
 
     def test_the_default_group_stays(self):
-        groups = self.ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [self.vpc()]}])["SecurityGroups"]
+        groups = self.ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [self.vpc()]}])[
+            "SecurityGroups"
+        ]
         self.refused("CannotDelete", self.ec2.delete_security_group, GroupId=groups[0]["GroupId"])
 
     def test_one_internet_gateway_per_vpc(self):
@@ -343,13 +364,21 @@ class OrderOfDeletion(AwsTest):
 
 class SecurityGroupRules(AwsTest):
     def permission(self, port: int, cidr: str = OPEN) -> dict:
-        return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr, "Description": str(port)}]}
+        return {
+            "IpProtocol": "tcp",
+            "FromPort": port,
+            "ToPort": port,
+            "IpRanges": [{"CidrIp": cidr, "Description": str(port)}],
+        }
 
     def test_all_rules_of_a_call_are_answered_with_their_tags(self):
         group = self.group(self.vpc())
         rules = self.ec2.authorize_security_group_ingress(
             GroupId=group,
-            IpPermissions=[self.permission(22, "10.1.2.3/8"), {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group, "Description": "self"}]}],
+            IpPermissions=[
+                self.permission(22, "10.1.2.3/8"),
+                {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group, "Description": "self"}]},
+            ],
             TagSpecifications=tags("security-group-rule", cluster="a"),
         )["SecurityGroupRules"]
         self.assertEqual([rule.get("CidrIpv4") for rule in rules], ["10.0.0.0/8", None])
@@ -366,7 +395,9 @@ class SecurityGroupRules(AwsTest):
             GroupId=group,
             IpPermissions=[self.permission(80), self.permission(22)],
         )
-        rules = self.ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
+        rules = self.ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])[
+            "SecurityGroupRules"
+        ]
         self.assertEqual([rule["FromPort"] for rule in rules if not rule["IsEgress"]], [22])
 
     def test_change_and_revoke_by_id(self):
@@ -410,7 +441,11 @@ class Idempotency(AwsTest):
             ("create_volume", {"AvailabilityZone": "us-east-1a", "Size": 1}, "VolumeId"),
             ("create_network_interface", {"SubnetId": subnet}, "NetworkInterface.NetworkInterfaceId"),
             ("create_route_table", {"VpcId": vpc}, "RouteTable.RouteTableId"),
-            ("create_vpc_endpoint", {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3"}, "VpcEndpoint.VpcEndpointId"),
+            (
+                "create_vpc_endpoint",
+                {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3"},
+                "VpcEndpoint.VpcEndpointId",
+            ),
             (
                 "create_launch_template",
                 {"LaunchTemplateName": "one", "LaunchTemplateData": {"InstanceType": "m6i.large"}},

@@ -7,7 +7,9 @@ class BalancerTest(AwsTest):
     def setUp(self):
         super().setUp()
         self.network = self.vpc()
-        self.subnets = [self.subnet(self.network, f"10.0.{number}.0/24", f"us-east-1{zone}") for number, zone in enumerate("ab")]
+        self.subnets = [
+            self.subnet(self.network, f"10.0.{number}.0/24", f"us-east-1{zone}") for number, zone in enumerate("ab")
+        ]
 
     def balancer(self, name: str = "api", **arguments) -> dict:
         arguments = {"Type": "network", "Scheme": "internal", "Subnets": self.subnets, **arguments}
@@ -37,7 +39,9 @@ class LoadBalancers(BalancerTest):
         first = self.balancer(Tags=[{"Key": "a", "Value": "b"}])
         again = self.balancer(Tags=[{"Key": "a", "Value": "b"}])
         self.assertEqual(again["LoadBalancerArn"], first["LoadBalancerArn"])
-        self.refused("DuplicateLoadBalancerName", self.balancer, Subnets=self.subnets[:1], Tags=[{"Key": "a", "Value": "b"}])
+        self.refused(
+            "DuplicateLoadBalancerName", self.balancer, Subnets=self.subnets[:1], Tags=[{"Key": "a", "Value": "b"}]
+        )
         self.assertEqual(len(self.elbv2.describe_load_balancers()["LoadBalancers"]), 1)
 
     def test_it_holds_interfaces_subnets_and_groups(self):
@@ -80,7 +84,9 @@ class LoadBalancers(BalancerTest):
         self.assertEqual(shown["dns_record.client_routing_policy"], "any_availability_zone")
         self.assertNotIn("idle_timeout.timeout_seconds", shown)
         wrong = {"Key": "idle_timeout.timeout_seconds", "Value": "60"}
-        self.refused("ValidationError", self.elbv2.modify_load_balancer_attributes, LoadBalancerArn=arn, Attributes=[wrong])
+        self.refused(
+            "ValidationError", self.elbv2.modify_load_balancer_attributes, LoadBalancerArn=arn, Attributes=[wrong]
+        )
 
 
 class TargetGroups(BalancerTest):
@@ -99,7 +105,9 @@ class TargetGroups(BalancerTest):
         shown = self.elbv2.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
         self.assertIn({"Key": "preserve_client_ip.enabled", "Value": "false"}, shown)
         wrong = {"Key": "no.such.attribute", "Value": "1"}
-        self.refused("ValidationError", self.elbv2.modify_target_group_attributes, TargetGroupArn=arn, Attributes=[wrong])
+        self.refused(
+            "ValidationError", self.elbv2.modify_target_group_attributes, TargetGroupArn=arn, Attributes=[wrong]
+        )
 
     def test_deletion(self):
         group = self.targets()

@@ -33,14 +33,27 @@ class Roles(AwsTest):
     def test_inline_policies_share_their_size(self):
         self.role("a")
         self.iam.put_role_policy(RoleName="a", PolicyName="one", PolicyDocument=policy(6000))
-        self.refused("LimitExceeded", self.iam.put_role_policy, RoleName="a", PolicyName="two", PolicyDocument=policy(6000))
+        self.refused(
+            "LimitExceeded", self.iam.put_role_policy, RoleName="a", PolicyName="two", PolicyDocument=policy(6000)
+        )
         self.iam.put_role_policy(RoleName="a", PolicyName="one", PolicyDocument=policy(9000))
+
+    def test_policies_of_aws(self):
+        self.role("a")
+        arn = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+        self.iam.attach_role_policy(RoleName="a", PolicyArn=arn)
+        attached = self.iam.list_attached_role_policies(RoleName="a")["AttachedPolicies"]
+        self.assertEqual([policy["PolicyArn"] for policy in attached], [arn])
+        self.refused("DeleteConflict", self.iam.delete_role, RoleName="a")
+        self.refused("NoSuchEntity", self.iam.attach_role_policy, RoleName="a", PolicyArn=arn + "s")
 
     def test_paths_and_pages(self):
         for number in range(3):
             self.role(f"mine-{number}", Path="/kclust/", Tags=[{"Key": "a", "Value": "b"}])
         self.role("other")
-        pages = list(self.iam.get_paginator("list_roles").paginate(PathPrefix="/kclust/", PaginationConfig={"PageSize": 2}))
+        pages = list(
+            self.iam.get_paginator("list_roles").paginate(PathPrefix="/kclust/", PaginationConfig={"PageSize": 2})
+        )
         names = [[role["RoleName"] for role in page["Roles"]] for page in pages]
         self.assertEqual(names, [["mine-0", "mine-1"], ["mine-2"]])
         self.assertNotIn("Tags", pages[0]["Roles"][0])
@@ -57,7 +70,9 @@ class Roles(AwsTest):
         )
         self.assertEqual([len(page["RoleDetailList"]) for page in pages], [2, 1])
         role = pages[0]["RoleDetailList"][0]
-        self.assertEqual((role["RoleName"], role["Path"], role["Tags"]), ("node-0", "/kclust/", [{"Key": "a", "Value": "b"}]))
+        self.assertEqual(
+            (role["RoleName"], role["Path"], role["Tags"]), ("node-0", "/kclust/", [{"Key": "a", "Value": "b"}])
+        )
         self.assertEqual(role["AssumeRolePolicyDocument"], json.loads(TRUST))
         self.assertEqual(role["RolePolicyList"], [{"PolicyName": "own", "PolicyDocument": json.loads(policy())}])
         self.assertEqual([profile["InstanceProfileName"] for profile in role["InstanceProfileList"]], ["node-0"])

@@ -57,7 +57,12 @@ class Names(AwsTest):
         for name in ("a" * 33, "-a", "a-", "a_b", "internal-a"):
             with self.subTest(name):
                 self.refused(
-                    "ValidationError", self.elbv2.create_load_balancer, Name=name, Type="network", Scheme="internal", Subnets=[subnet]
+                    "ValidationError",
+                    self.elbv2.create_load_balancer,
+                    Name=name,
+                    Type="network",
+                    Scheme="internal",
+                    Subnets=[subnet],
                 )
         for name in ("a" * 33, "-a", "a-", "a_b"):
             with self.subTest(name):
@@ -95,13 +100,17 @@ class Tags(AwsTest):
             self.refused(code, self.ec2.create_vpc, CidrBlock="10.0.0.0/16", TagSpecifications=specification)
         self.assertEqual(self.world()["regions"], {})
         vpc = self.vpc()
-        self.refused("InvalidParameterValue", self.ec2.create_tags, Resources=[vpc], Tags=[{"Key": "aws:a", "Value": "b"}])
+        self.refused(
+            "InvalidParameterValue", self.ec2.create_tags, Resources=[vpc], Tags=[{"Key": "aws:a", "Value": "b"}]
+        )
         self.ec2.create_tags(Resources=[vpc], Tags=[{"Key": f"k{number}", "Value": ""} for number in range(50)])
         self.refused("TagLimitExceeded", self.ec2.create_tags, Resources=[vpc], Tags=[{"Key": "one more", "Value": ""}])
 
     def test_of_launch_template_data(self):
         data = {"TagSpecifications": tags("subnet", a="b")}
-        self.refused("InvalidParameterValue", self.ec2.create_launch_template, LaunchTemplateName="one", LaunchTemplateData=data)
+        self.refused(
+            "InvalidParameterValue", self.ec2.create_launch_template, LaunchTemplateName="one", LaunchTemplateData=data
+        )
 
     def test_of_groups(self):
         template = self.template()

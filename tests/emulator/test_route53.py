@@ -12,7 +12,9 @@ class ZoneTest(AwsTest):
 
     def change(self, zone: str, *changes: tuple) -> dict:
         changes = [{"Action": action, "ResourceRecordSet": record} for action, record in changes]
-        return self.route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})["ChangeInfo"]
+        return self.route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})[
+            "ChangeInfo"
+        ]
 
     def a(self, name: str = "api.example.com", *addresses: str, **more) -> dict:
         values = [{"Value": address} for address in addresses or ["192.0.2.1"]]
@@ -29,7 +31,9 @@ class Records(ZoneTest):
         self.change(zone, ("CREATE", self.a()))
         self.refused("InvalidChangeBatch", lambda: self.change(zone, ("CREATE", self.a())))
         self.refused("InvalidChangeBatch", lambda: self.change(zone, ("DELETE", self.a("none.example.com"))))
-        self.refused("InvalidChangeBatch", lambda: self.change(zone, ("DELETE", self.a("api.example.com", "192.0.2.9"))))
+        self.refused(
+            "InvalidChangeBatch", lambda: self.change(zone, ("DELETE", self.a("api.example.com", "192.0.2.9")))
+        )
         self.refused("HostedZoneNotEmpty", self.route53.delete_hosted_zone, Id=zone)
         self.change(zone, ("UPSERT", self.a("api.example.com", "192.0.2.9")))
         self.change(zone, ("DELETE", self.a("API.example.com.", "192.0.2.9")))
@@ -64,7 +68,11 @@ class Records(ZoneTest):
         subnet = self.subnet(self.vpc())
         balancer = self.elbv2.create_load_balancer(Name="api", Type="network", Scheme="internal", Subnets=[subnet])
         balancer = balancer["LoadBalancers"][0]
-        target = {"HostedZoneId": balancer["CanonicalHostedZoneId"], "DNSName": balancer["DNSName"], "EvaluateTargetHealth": False}
+        target = {
+            "HostedZoneId": balancer["CanonicalHostedZoneId"],
+            "DNSName": balancer["DNSName"],
+            "EvaluateTargetHealth": False,
+        }
         record = {"Name": "api.example.com", "Type": "A", "AliasTarget": target}
         unknown = {**record, "AliasTarget": {**target, "HostedZoneId": "Z00000000000000000000"}}
         self.refused("InvalidChangeBatch", lambda: self.change(zone, ("CREATE", unknown)))
@@ -82,7 +90,13 @@ class Records(ZoneTest):
     def test_pages(self):
         zone = self.zone()
         for number in range(4):
-            self.change(zone, ("CREATE", self.a("api.example.com", f"192.0.2.{number}", MultiValueAnswer=True, SetIdentifier=str(number))))
+            self.change(
+                zone,
+                (
+                    "CREATE",
+                    self.a("api.example.com", f"192.0.2.{number}", MultiValueAnswer=True, SetIdentifier=str(number)),
+                ),
+            )
         pages = self.route53.get_paginator("list_resource_record_sets").paginate(
             HostedZoneId=zone, PaginationConfig={"PageSize": 2}
         )
@@ -103,7 +117,9 @@ class Changes(ZoneTest):
 class Zones(ZoneTest):
     def test_one_zone_per_caller_reference(self):
         self.route53.create_hosted_zone(Name="example.com", CallerReference="one")
-        self.refused("HostedZoneAlreadyExists", self.route53.create_hosted_zone, Name="example.com", CallerReference="one")
+        self.refused(
+            "HostedZoneAlreadyExists", self.route53.create_hosted_zone, Name="example.com", CallerReference="one"
+        )
 
     def test_zones_by_name_start_at_a_name(self):
         for name in ("example.org", "b.example.com", "example.com", "aexample.com"):
@@ -118,7 +134,9 @@ class Zones(ZoneTest):
 
     def test_private_zones(self):
         vpc = self.vpc()
-        self.refused("InvalidVPCId", lambda: self.zone(VPC={"VPCRegion": "us-east-1", "VPCId": "vpc-00000000000000000"}))
+        self.refused(
+            "InvalidVPCId", lambda: self.zone(VPC={"VPCRegion": "us-east-1", "VPCId": "vpc-00000000000000000"})
+        )
         zone = self.zone(VPC={"VPCRegion": "us-east-1", "VPCId": vpc})
         shown = self.route53.get_hosted_zone(Id=zone)
         self.assertTrue(shown["HostedZone"]["Config"]["PrivateZone"])

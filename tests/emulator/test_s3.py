@@ -41,7 +41,9 @@ class Buckets(AwsTest):
         # boto3 follows the redirect of the first request by itself; the log shows that there was one.
         self.s3.list_objects_v2(Bucket=self.bucket)
         redirected = [call for call in self.control("GET", "calls") if call["action"] == "ListObjectsV2"]
-        self.assertEqual([(call["status"], call["code"]) for call in redirected], [(301, "PermanentRedirect"), (200, None)])
+        self.assertEqual(
+            [(call["status"], call["code"]) for call in redirected], [(301, "PermanentRedirect"), (200, None)]
+        )
         self.assertEqual(self.s3.get_bucket_location(Bucket=self.bucket)["LocationConstraint"], "eu-west-1")
 
     def test_names_that_are_none(self):
@@ -70,7 +72,12 @@ class Buckets(AwsTest):
     def test_policies(self):
         self.s3.create_bucket(Bucket=self.bucket)
         self.refused("MalformedPolicy", self.s3.put_bucket_policy, Bucket=self.bucket, Policy="{")
-        public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{self.bucket}/*"}
+        public = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{self.bucket}/*",
+        }
         document = json.dumps({"Version": "2012-10-17", "Statement": [public]})
         self.refused("AccessDenied", self.s3.put_bucket_policy, Bucket=self.bucket, Policy=document)
 

@@ -37,7 +37,9 @@ class Seeds(AwsTest):
     def test_decoys_look_like_the_cluster_and_are_not(self):
         self.seed("zone", name="example.com")
         made = self.seed("decoys", region="us-east-1", cluster="prod.example.com")
-        vpcs = self.ec2.describe_vpcs(Filters=[{"Name": "tag-key", "Values": ["kubernetes.io/cluster/*prod.example.com*"]}])
+        vpcs = self.ec2.describe_vpcs(
+            Filters=[{"Name": "tag-key", "Values": ["kubernetes.io/cluster/*prod.example.com*"]}]
+        )
         self.assertEqual(len(vpcs["Vpcs"]), 2)
         own = self.ec2.describe_vpcs(Filters=[{"Name": "tag:kubernetes.io/cluster/prod.example.com", "Values": ["*"]}])
         self.assertEqual(own["Vpcs"], [])

@@ -21,7 +21,12 @@ from .corrections.launch_templates import existing_versions
 def dump(account: str) -> dict:
     regions = {}
     for region in _regions(account):
-        kinds = {**_ec2(account, region), **_autoscaling(account, region), **_elbv2(account, region), **_ssm(account, region)}
+        kinds = {
+            **_ec2(account, region),
+            **_autoscaling(account, region),
+            **_elbv2(account, region),
+            **_ssm(account, region),
+        }
         kinds = {kind: things for kind, things in kinds.items() if things}
         if kinds:
             regions[region] = kinds
@@ -38,7 +43,7 @@ def _sorted(document):
 
 
 def _existing(backends, account: str) -> dict:
-    return dict(backends[account]) if account in backends.keys() else {}
+    return dict(backends[account]) if account in backends else {}
 
 
 def _regions(account: str) -> list[str]:
@@ -116,7 +121,9 @@ def _ec2(account: str, region: str) -> dict:
                 ),
                 "routes": sorted(
                     [
-                        route.destination_cidr_block or route.destination_ipv6_cidr_block or route.destination_prefix_list_id,
+                        route.destination_cidr_block
+                        or route.destination_ipv6_cidr_block
+                        or route.destination_prefix_list_id,
                         route.gateway_id or route.nat_gateway_id or route.network_interface_id or "",
                         route.state,
                     ]
@@ -161,7 +168,10 @@ def _ec2(account: str, region: str) -> dict:
             for endpoint in backend.vpc_end_points.values()
         },
         "dhcpOptions": {
-            options.id: {"options": {key: value for key, value in options._options.items() if value}, "tags": tags(options.id)}
+            options.id: {
+                "options": {key: value for key, value in options._options.items() if value},
+                "tags": tags(options.id),
+            }
             for options in backend.dhcp_options_sets.values()
         },
         "securityGroups": {
@@ -216,7 +226,9 @@ def _ec2(account: str, region: str) -> dict:
             template.id: {
                 "name": template.name,
                 "default": template.default_version_number,
-                "versions": {str(version.number): _template_data(version.data) for version in existing_versions(template)},
+                "versions": {
+                    str(version.number): _template_data(version.data) for version in existing_versions(template)
+                },
                 "tags": tags(template.id),
             }
             for template in backend.launch_templates.values()
@@ -263,7 +275,9 @@ def _untouched_default_network(backend) -> set[str]:
         return set()
     parts = {vpc.id}
     parts |= {subnet.id for subnet in backend.describe_subnets() if subnet.vpc_id == vpc.id and subnet.default_for_az}
-    parts |= {table.id for table in backend.route_tables.values() if table.vpc_id == vpc.id and table.main_association_id}
+    parts |= {
+        table.id for table in backend.route_tables.values() if table.vpc_id == vpc.id and table.main_association_id
+    }
     parts |= {group.id for group in backend.groups[vpc.id].values() if group.is_default and not group.ingress_rules}
     whole = len(parts) == 3 + len(backend.describe_availability_zones())
     return parts if whole and not any(backend.tags.get(part) for part in parts) else set()
@@ -374,7 +388,11 @@ def _iam(account: str) -> dict:
             for role in backend.roles.values()
         },
         "instanceProfiles": {
-            profile.name: {"path": profile.path, "roles": sorted(role.name for role in profile.roles), "tags": tags(profile)}
+            profile.name: {
+                "path": profile.path,
+                "roles": sorted(role.name for role in profile.roles),
+                "tags": tags(profile),
+            }
             for profile in backend.instance_profiles.values()
         },
         "policies": {
@@ -395,7 +413,14 @@ def _route53(account: str) -> dict:
             "private": zone.private_zone,
             "vpcs": sorted(vpc.get("vpc_id", "") for vpc in zone.vpcs),
             "records": sorted(
-                [record.name, record.type, record.set_identifier or "", str(record.ttl), sorted(record.records or []), record.alias_target or {}]
+                [
+                    record.name,
+                    record.type,
+                    record.set_identifier or "",
+                    str(record.ttl),
+                    sorted(record.records or []),
+                    record.alias_target or {},
+                ]
                 for record in zone.rrsets
             ),
             "tags": dict(backend.resource_tags.get(zone.resource_id, {})),
@@ -417,7 +442,9 @@ def _s3(account: str) -> dict:
             "policy": bucket.policy.decode() if bucket.policy else None,
             "lifecycleRules": len(bucket.rules),
             "tags": backend.tagger.get_tag_dict_for_resource(bucket.arn),
-            "keys": {name: _digest(key.value) for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)},
+            "keys": {
+                name: _digest(key.value) for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)
+            },
             "versions": {name: len(bucket.keys.getlist(name)) for name in bucket.keys},
         }
         for bucket in backend.buckets.values()

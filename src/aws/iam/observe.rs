@@ -13,7 +13,7 @@ use crate::model::{InstanceProfile, Kind, Ref, Resource, ResourceId, Role, RoleP
 /// `GetAccountAuthorizationDetails` is the one call that returns roles with tags, inline policies and profiles; `ListRoles` by
 /// path would need three more calls for each role. It has no filter by path: the pages depend on the account's number of roles.
 pub(in crate::aws) async fn fetch(aws: &Aws, cluster: &str) -> Result<Vec<RoleDetail>, CloudError> {
-    let path = iam_path(cluster);
+    let path = iam_path(aws.region(), cluster);
     let mut pages = aws.iam.get_account_authorization_details().filter(EntityType::Role).max_items(1000).into_paginator().send();
     let mut roles = Vec::new();
     while let Some(page) = pages.next().await {

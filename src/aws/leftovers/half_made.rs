@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 pub(super) async fn find(aws: &Aws, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
-    let path = iam_path(cluster);
+    let path = iam_path(aws.region(), cluster);
     let (templates, endpoints, profiles) =
         tokio::try_join!(templates(aws, cluster), endpoints(aws, cluster), iam::profiles_below(aws, &path))?;
     let mut found: Vec<(ResourceId, Observed)> = templates.iter().filter_map(read_template).collect();

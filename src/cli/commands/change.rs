@@ -1,5 +1,7 @@
 //! `kclust create` and `kclust update`.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::apply::Stop;
@@ -8,7 +10,7 @@ use crate::cli::{ChangeArgs, Cli, CreateArgs, Progress, UpdateArgs};
 use crate::ops::{self, Applied, Ending, OpsError};
 use crate::plan::{Operation, Plan};
 
-use super::operator::{Terminals, listen_for_interrupts};
+use super::operator::Terminals;
 use super::session::Session;
 use super::{Streams, spec_source};
 
@@ -52,10 +54,9 @@ pub(super) async fn run(
 ) -> Result<u8, CliError> {
     let verbosity = cli.global.verbosity();
     let terminal = streams.terminal.clone();
-    let progress = Progress::new(&terminal, verbosity);
-    let operator = Terminals::new(&terminal, &progress, Some(change), verbosity);
+    let progress = Arc::new(Progress::new(&terminal, verbosity));
     let stop = Stop::default();
-    listen_for_interrupts(&stop);
+    let operator = Terminals::new(&terminal, &progress, &stop, Some(change), verbosity);
     let ended = {
         let environment = session.environment(&progress, &operator, &stop);
         work(&environment).await

@@ -1,6 +1,6 @@
 //! The person at the terminal, as the use cases see them.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::apply::Stop;
 use crate::cli::{Answer, ChangeArgs, Progress, Terminal, Verbosity, confirm_name, confirm_plan};
@@ -12,16 +12,31 @@ use super::Streams;
 /// Asks on the terminal; shows the plan first.
 pub(super) struct Terminals<'a> {
     pub(super) terminal: &'a Terminal,
-    pub(super) progress: &'a Progress,
-    pub(super) yes: bool,
-    pub(super) verbosity: Verbosity,
-    /// Where the plan goes when nobody can be asked: it is the result then.
-    pub(super) unasked: Mutex<Option<Plan>>,
+    pub(super) progress: &'a Arc<Progress>,
+    pub(super) stop: &'a Stop,
+    yes: bool,
+    verbosity: Verbosity,
+    /// The plan that nobody could be asked about: it is the result then.
+    unasked: Mutex<Option<Plan>>,
 }
 
 impl<'a> Terminals<'a> {
-    pub(super) fn new(terminal: &'a Terminal, progress: &'a Progress, change: Option<&ChangeArgs>, verbosity: Verbosity) -> Self {
-        Self { terminal, progress, yes: change.is_some_and(|change| change.yes), verbosity, unasked: Mutex::new(None) }
+    pub(super) fn new(
+        terminal: &'a Terminal,
+        progress: &'a Arc<Progress>,
+        stop: &'a Stop,
+        change: Option<&ChangeArgs>,
+        verbosity: Verbosity,
+    ) -> Self {
+        let yes = change.is_some_and(|change| change.yes);
+        Self { terminal, progress, stop, yes, verbosity, unasked: Mutex::new(None) }
+    }
+
+    /// From here on something is changed: until then Ctrl-C simply ends the process.
+    fn approved(&self, plan: &Plan) -> Approval {
+        listen_for_interrupts(self.stop, Arc::clone(self.progress));
+        self.progress.begin(plan.steps.len());
+        Approval::Yes
     }
 
     /// Prints the plan that nobody could be asked about, if there is one.
@@ -52,8 +67,7 @@ impl Operator for Terminals<'_> {
                 let _ = err.print(&plan.to_text(self.terminal.stderr));
             }
             if self.yes {
-                self.progress.begin(plan.steps.len());
-                return Approval::Yes;
+                return self.approved(plan);
             }
         }
         let answer = match plan.operation {
@@ -62,10 +76,7 @@ impl Operator for Terminals<'_> {
             Operation::Delete => confirm_name(self.terminal, &plan.cluster),
         };
         match answer {
-            Ok(Answer::Yes) => {
-                self.progress.begin(plan.steps.len());
-                Approval::Yes
-            }
+            Ok(Answer::Yes) => self.approved(plan),
             Ok(Answer::No) => Approval::No,
             // A terminal that cannot be read is none.
             Ok(Answer::NoTerminal) | Err(_) => {
@@ -79,12 +90,13 @@ impl Operator for Terminals<'_> {
 }
 
 /// Turns the first Ctrl-C (or SIGTERM) into a request to stop, and the second into the end.
-pub(super) fn listen_for_interrupts(stop: &Stop) {
+fn listen_for_interrupts(stop: &Stop, progress: Arc<Progress>) {
     let stop = stop.clone();
     tokio::spawn(async move {
         interrupt().await;
         stop.request();
         interrupt().await;
+        progress.clear();
         std::process::exit(crate::cli::error::exit::INTERRUPTED.into());
     });
 }

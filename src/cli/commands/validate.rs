@@ -1,5 +1,6 @@
 //! `kclust validate`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,9 +28,9 @@ const GROUP: &str = "kubeadm:cluster-admins";
 pub(super) async fn validate(cli: &Cli, args: &NameArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let (session, name) = Session::for_name(&cli.global, args.name.as_ref()).await?;
     let terminal = streams.terminal.clone();
-    let progress = Progress::new(&terminal, cli.global.verbosity());
-    let operator = Terminals::new(&terminal, &progress, None, cli.global.verbosity());
+    let progress = Arc::new(Progress::new(&terminal, cli.global.verbosity()));
     let stop = Stop::default();
+    let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
     let report = {
         let environment = session.environment(&progress, &operator, &stop);
         ops::validate(&environment, &name, &OverHttps).await

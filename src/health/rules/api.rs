@@ -17,6 +17,7 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
             findings.explain(reason);
             Check::failed(NAME, format!("{address} answers, but not as it should"), findings)
         }
-        KubernetesView::Skipped { reason } => Check::skipped(NAME, reason),
+        // Whatever the reason, a cluster whose API nobody asked is not known to be healthy.
+        KubernetesView::Skipped { reason } => Check::unknown(NAME, "the API was not asked", reason),
     }
 }

@@ -296,7 +296,8 @@ fn an_api_out_of_reach_is_unknown_and_one_that_refuses_is_wrong() {
     assert_eq!(told(&report, "api"), failed("https://api.prod.example.com:6443 answers, but not as it should", &["503"], &[]));
     assert_eq!(told(&report, "nodes"), skipped("the API does not answer as it should"));
     let report = after(|snapshot| snapshot.kubernetes = KubernetesView::Skipped { reason: "the API has no address".into() });
-    assert_eq!(told(&report, "api"), skipped("the API has no address"));
+    assert_eq!(told(&report, "api"), unknown("the API was not asked", "the API has no address"));
+    assert_eq!(report.status, Status::Unknown);
     assert_eq!(told(&report, "nodes"), skipped("the API was not asked"));
 }
 

@@ -25,9 +25,7 @@ def interfaces_in(subnet: Subnet) -> list[NetworkInterface]:
 
 def _taken(subnet: Subnet) -> set[str]:
     return {
-        address["PrivateIpAddress"]
-        for interface in interfaces_in(subnet)
-        for address in interface.private_ip_addresses
+        address["PrivateIpAddress"] for interface in interfaces_in(subnet) for address in interface.private_ip_addresses
     }
 
 
@@ -77,7 +75,9 @@ def fixed_address_for_instance(original, self, ip, instance):
 
 
 @corrects(EC2Backend, "create_network_interface")
-def create_network_interface(original, self, subnet, private_ip_address=None, private_ip_addresses=None, group_ids=None, *args, **kwargs):
+def create_network_interface(
+    original, self, subnet, private_ip_address=None, private_ip_addresses=None, group_ids=None, *args, **kwargs
+):
     """AWS refuses unknown groups (moto makes them up) and gives an address that is free (moto: any, even .0)."""
     subnet = self.get_subnet(subnet) if isinstance(subnet, str) else subnet
     for group_id in group_ids or []:
@@ -86,7 +86,8 @@ def create_network_interface(original, self, subnet, private_ip_address=None, pr
             raise EC2ClientError("InvalidGroup.NotFound", f"The security group '{group_id}' does not exist")
         if group.vpc_id != subnet.vpc_id:
             raise EC2ClientError(
-                "InvalidParameterValue", f"Security group {group_id} and subnet {subnet.id} belong to different networks."
+                "InvalidParameterValue",
+                f"Security group {group_id} and subnet {subnet.id} belong to different networks.",
             )
     for listed in private_ip_addresses or []:
         check_address(subnet, listed["PrivateIpAddress"])
@@ -126,11 +127,16 @@ def interface_in_use(self, eni_id, *args):
         raise EC2ClientError("InvalidParameterValue", f"Network interface '{eni_id}' is currently in use.")
 
 
+@after(EC2Backend, "delete_network_interface")
+def free_address_of_interface(self, eni_id, *args):
+    """An Elastic IP comes free when its interface goes; moto keeps it associated with nothing."""
+    for address in self.addresses:
+        if address.eni is not None and address.eni.id == eni_id:
+            self.disassociate_address(association_id=address.association_id)
+
+
 def remove_interface(backend, interface: NetworkInterface) -> None:
-    """Takes an interface away with all that hangs on it: what AWS does with those it made itself."""
-    for address in backend.addresses:
-        if address.eni is interface:
-            backend.disassociate_address(association_id=address.association_id)
+    """Takes an interface away although it is in use: what AWS does with those it made itself."""
     interface.status = "available"
     interface.instance = None
     interface.attachment_id = None
@@ -211,7 +217,8 @@ def nat_gateway_address(self):
     address = self.ec2_backend.address_by_allocation([allocation_id])[0]
     if address.association_id:
         raise EC2ClientError(
-            "Resource.AlreadyAssociated", f"resource {allocation_id} is already associated with associate-id {address.association_id}"
+            "Resource.AlreadyAssociated",
+            f"resource {allocation_id} is already associated with associate-id {address.association_id}",
         )
 
 
@@ -234,7 +241,7 @@ def nat_gateway(original, self, backend, subnet_id, allocation_id, tags=None, co
 
 @corrects(EC2Backend, "delete_nat_gateway")
 def delete_nat_gateway(original, self, nat_gateway_id):
-    """Deleting frees the subnet and the address. AWS shows the gateway as deleted for an hour; its routes go nowhere."""
+    """Deleting frees the subnet and the address. AWS shows the gateway for another hour; its routes go nowhere."""
     gateway = self.nat_gateways.get(nat_gateway_id)
     if gateway is None:
         raise _no_nat_gateway(nat_gateway_id)

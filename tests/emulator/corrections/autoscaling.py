@@ -28,22 +28,21 @@ from .patching import after, before, corrects
 
 _GROUP_TAG = models.ASG_NAME_TAG
 
-# Members that moto drops: attribute of the group, and what the request's value becomes.
+# Members of a request that moto drops, or replaces by a default when they are 0, and the attributes that show them.
 _KEPT_MEMBERS = {
-    "MaxInstanceLifetime": int,
-    "DefaultInstanceWarmup": int,
-    "DefaultCooldown": int,
-    "HealthCheckGracePeriod": int,
-    "TerminationPolicies": list,
-    "CapacityRebalance": bool,
-    "InstanceMaintenancePolicy": dict,
-    "AvailabilityZoneDistribution": dict,
-    "CapacityReservationSpecification": dict,
-    "DesiredCapacityType": str,
-    "ServiceLinkedRoleARN": str,
-    "Context": str,
+    "MaxInstanceLifetime": "max_instance_lifetime",
+    "DefaultInstanceWarmup": "default_instance_warmup",
+    "DefaultCooldown": "default_cooldown",
+    "HealthCheckGracePeriod": "health_check_grace_period",
+    "TerminationPolicies": "termination_policies",
+    "CapacityRebalance": "capacity_rebalance",
+    "InstanceMaintenancePolicy": "instance_maintenance_policy",
+    "AvailabilityZoneDistribution": "availability_zone_distribution",
+    "CapacityReservationSpecification": "capacity_reservation_specification",
+    "DesiredCapacityType": "desired_capacity_type",
+    "ServiceLinkedRoleARN": "service_linked_role_arn",
+    "Context": "context",
 }
-_ATTRIBUTES = {"ServiceLinkedRoleARN": "service_linked_role_arn"}
 
 
 class Groups(OrderedDict):
@@ -62,13 +61,9 @@ def start_empty(self, *args, **kwargs):
 # Launch source: launch template, or mixed instances policy
 
 
-def _snake(member: str) -> str:
-    return _ATTRIBUTES.get(member) or "".join("_" + c.lower() if c.isupper() else c for c in member).lstrip("_")
-
-
 @corrects(FakeAutoScalingGroup, "_set_launch_configuration")
 def set_launch_source(original, self, launch_config_name, launch_template, mixed_instances_policy):
-    """An update that names no launch source keeps the one the group has; a template replaces a policy and vice versa."""
+    """An update that names no launch source keeps the group's; a template replaces a policy and a policy a template."""
     if not (launch_config_name or launch_template or mixed_instances_policy):
         self.mixed_instances_policy = getattr(self, "kept_policy", None)
         return
@@ -183,7 +178,9 @@ def _check_launch_source(group: FakeAutoScalingGroup) -> None:
 def _place(group: FakeAutoScalingGroup, launch: Launch) -> dict:
     """Where the next instance goes: the group's emptiest subnet, or zone. Says so for the activity's details."""
     spec = launch.spec
-    named = [entry["NetworkInterfaceId"] for entry in spec.get("NetworkInterfaces") or [] if entry.get("NetworkInterfaceId")]
+    named = [
+        entry["NetworkInterfaceId"] for entry in spec.get("NetworkInterfaces") or [] if entry.get("NetworkInterfaceId")
+    ]
     if group.vpc_zone_identifier:
         subnets = group.vpc_zone_identifier.split(",")
         used = Counter(state.instance.subnet_id for state in group.instance_states)
@@ -256,13 +253,14 @@ def _active(group: FakeAutoScalingGroup) -> list[InstanceState]:
     return [state for state in group.instance_states if state.lifecycle_state in ("InService", "Pending")]
 
 
-# Set by the server: the message with which the account's next launch by Auto Scaling shall fail, or None.
-launch_fault = lambda account, region: None  # noqa: E731
+def launch_fault(account: str) -> str | None:
+    """The message with which the account's next launch shall fail, if a test has asked for one: set by the server."""
+    return None
 
 
 def _try_to_launch(group: FakeAutoScalingGroup) -> bool:
     try:
-        fault = launch_fault(group.account_id, group.region)
+        fault = launch_fault(group.account_id)
         if fault:
             raise ValidationError(fault)
         state = _launch_one(group)
@@ -295,7 +293,12 @@ def _end(group: FakeAutoScalingGroup, states: list[InstanceState], reason: str) 
     _forget(group, states)
     for state in states:
         group.ec2_backend.terminate_instances([state.instance_id])
-        _note(group, f"Terminating EC2 instance: {state.instance_id}", "Successful", cause=f"taken out of service in response to {reason}")
+        _note(
+            group,
+            f"Terminating EC2 instance: {state.instance_id}",
+            "Successful",
+            cause=f"taken out of service in response to {reason}",
+        )
 
 
 def _forget(group: FakeAutoScalingGroup, states: list[InstanceState]) -> None:
@@ -323,7 +326,15 @@ def _register_targets(group: FakeAutoScalingGroup) -> None:
 # Activities
 
 
-def _note(group, description: str, status: str, *, cause: str | None = None, details: dict | None = None, message: str | None = None) -> None:
+def _note(
+    group,
+    description: str,
+    status: str,
+    *,
+    cause: str | None = None,
+    details: dict | None = None,
+    message: str | None = None,
+) -> None:
     now = utcnow()
     cause = cause or (
         "an instance was started in response to a difference between desired and actual capacity, increasing the "
@@ -389,7 +400,9 @@ def describe_scaling_activities(original, self):
 def _page(response, items: list, largest: int = 100) -> tuple[list, str | None]:
     size = response._get_int_param("MaxRecords", 50)
     if not 1 <= size <= largest:
-        raise ValidationError(f"1 validation error detected: Value '{size}' at 'maxRecords' failed to satisfy constraint")
+        raise ValidationError(
+            f"1 validation error detected: Value '{size}' at 'maxRecords' failed to satisfy constraint"
+        )
     return Page.of(response, response._get_param("NextToken"), size).cut(items)
 
 
@@ -452,11 +465,10 @@ def create_auto_scaling_group(original, self):
 
 
 def _keep_members(response, group: FakeAutoScalingGroup) -> None:
-    """Members that moto drops, or replaces by a default when they are 0."""
-    for member, as_kept in _KEPT_MEMBERS.items():
+    for member, attribute in _KEPT_MEMBERS.items():
         value = response._get_param(member)
         if value is not None:
-            setattr(group, _snake(member), as_kept(value))
+            setattr(group, attribute, value)
 
 
 @corrects(FakeAutoScalingGroup, "set_desired_capacity")
@@ -481,9 +493,13 @@ def desired_capacity_in_bounds(self):
     group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
     desired = self._get_int_param("DesiredCapacity")
     if desired > group.max_size:
-        raise ValidationError(f"New SetDesiredCapacity value {desired} is above max value {group.max_size} for the AutoScalingGroup.")
+        raise ValidationError(
+            f"New SetDesiredCapacity value {desired} is above max value {group.max_size} for the AutoScalingGroup."
+        )
     if desired < group.min_size:
-        raise ValidationError(f"New SetDesiredCapacity value {desired} is below min value {group.min_size} for the AutoScalingGroup.")
+        raise ValidationError(
+            f"New SetDesiredCapacity value {desired} is below min value {group.min_size} for the AutoScalingGroup."
+        )
 
 
 @corrects(AutoScalingResponse, "update_auto_scaling_group")
@@ -497,9 +513,13 @@ def update_auto_scaling_group(original, self):
     _check_sizes(smallest, largest, desired)
     before_update = copy.copy(group.__dict__)
     try:
-        group._set_azs_and_vpcs(self._get_param("AvailabilityZones", []), self._get_param("VPCZoneIdentifier"), update=True)
+        group._set_azs_and_vpcs(
+            self._get_param("AvailabilityZones", []), self._get_param("VPCZoneIdentifier"), update=True
+        )
         group._set_launch_configuration(
-            self._get_param("LaunchConfigurationName"), self._get_param("LaunchTemplate"), self._get_param("MixedInstancesPolicy")
+            self._get_param("LaunchConfigurationName"),
+            self._get_param("LaunchTemplate"),
+            self._get_param("MixedInstancesPolicy"),
         )
         _check_launch_source(group)
     except ServiceException:
@@ -592,7 +612,9 @@ def describe_auto_scaling_instances(original, self):
 @corrects(AutoScalingResponse, "describe_tags")
 def describe_tags(original, self):
     tags = [tag for group in self.autoscaling_backend.autoscaling_groups.values() for tag in group.tags]
-    tags = [tag for tag in tags if all(_tag_matches(tag, f["Name"], f["Values"]) for f in self._get_param("Filters", []))]
+    tags = [
+        tag for tag in tags if all(_tag_matches(tag, f["Name"], f["Values"]) for f in self._get_param("Filters", []))
+    ]
     shown, token = _page(self, tags)
     return ActionResult({"Tags": shown, "NextToken": token})
 
@@ -644,8 +666,8 @@ def _terminate_in_group(response, group: FakeAutoScalingGroup, state: InstanceSt
     if response._get_bool_param("ShouldDecrementDesiredCapacity", False):
         if group.desired_capacity - 1 < group.min_size:
             raise ValidationError(
-                f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement will "
-                "violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower "
+                f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement "
+                "will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower "
                 "group's min size."
             )
         group.desired_capacity -= 1

@@ -24,7 +24,9 @@ from .patching import before, corrects
 @corrects(EC2Response, "run_instances")
 def run_instances(original, self):
     """A launch template's data with the request's own laid over it: see launching.py."""
-    request = {key: value for key, value in self.params.items() if key not in ("MinCount", "MaxCount", "LaunchTemplate")}
+    request = {
+        key: value for key, value in self.params.items() if key not in ("MinCount", "MaxCount", "LaunchTemplate")
+    }
     named = self._get_param("LaunchTemplate")
     version = self.ec2_backend._get_template_from_args(named) if named else None
     launch = Launch(
@@ -183,7 +185,9 @@ def describe_instance_types(original, self, instance_types=None, filters=None):
     """Named types are looked up; moto walks through all 1,400 for each."""
     unknown = [name for name in instance_types or [] if name not in INSTANCE_TYPES]
     if unknown:
-        raise EC2ClientError("InvalidInstanceType", f"The following supplied instance types do not exist: [{', '.join(unknown)}]")
+        raise EC2ClientError(
+            "InvalidInstanceType", f"The following supplied instance types do not exist: [{', '.join(unknown)}]"
+        )
     if instance_types:
         return [InstanceType(name) for name in instance_types]
     return self.instance_types

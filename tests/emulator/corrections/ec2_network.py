@@ -51,9 +51,15 @@ for _method in ("create_route", "replace_route", "delete_route"):
 @before(EC2Response, "modify_vpc_attribute")
 def one_vpc_attribute(self):
     """AWS changes one attribute of a VPC per call."""
-    given = [name for name in ("EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics") if name in self.params]
+    given = [
+        name
+        for name in ("EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics")
+        if name in self.params
+    ]
     if len(given) != 1:
-        raise EC2ClientError("InvalidParameterCombination", f"Fields {' and '.join(given)} cannot be specified together")
+        raise EC2ClientError(
+            "InvalidParameterCombination", f"Fields {' and '.join(given)} cannot be specified together"
+        )
     vpc = self.ec2_backend.get_vpc(self._get_param("VpcId"))
     if given == ["EnableDnsHostnames"] and self._get_param("EnableDnsHostnames.Value") and not vpc.enable_dns_support:
         raise EC2ClientError("InvalidParameterValue", "Cannot enable DNS hostnames without DNS support")
@@ -254,7 +260,8 @@ def endpoint_type(self):
                 if endpoint.service_name == service and table_id in endpoint.route_table_ids:
                     raise EC2ClientError(
                         "RouteAlreadyExists",
-                        f"route table {table_id} already has a route with destination-prefix-list-id {endpoint.destination_prefix_list_id}",
+                        f"route table {table_id} already has a route with destination-prefix-list-id "
+                        f"{endpoint.destination_prefix_list_id}",
                     )
 
 

@@ -118,11 +118,16 @@ def _checked_subnets(response) -> list:
     subnets = [known[subnet_id] for subnet_id in _asked_subnets(response)]
     if len({subnet.availability_zone for subnet in subnets}) < len(subnets):
         raise ELBClientError(
-            "InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone"
+            "InvalidConfigurationRequest",
+            "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
         )
     if len({subnet.vpc_id for subnet in subnets}) > 1:
         raise ELBClientError("InvalidConfigurationRequest", "All subnets must belong to the same VPC")
-    if subnets and response._get_param("Scheme") == "internet-facing" and not has_internet_gateway(ec2, subnets[0].vpc_id):
+    if (
+        subnets
+        and response._get_param("Scheme") == "internet-facing"
+        and not has_internet_gateway(ec2, subnets[0].vpc_id)
+    ):
         raise ELBClientError("InvalidSubnet", f"VPC {subnets[0].vpc_id} has no internet gateway")
     return subnets
 
@@ -151,7 +156,9 @@ def _rename(backend: ELBv2Backend, load_balancer: FakeLoadBalancer) -> None:
         load_balancer.dns_name = f"{load_balancer.name}-{identifier}.elb.{region}.amazonaws.com"
     else:
         prefix = "internal-" if load_balancer.scheme == "internal" else ""
-        load_balancer.dns_name = f"{prefix}{load_balancer.name}-{int(identifier, 16) % 10**10}.{region}.elb.amazonaws.com"
+        load_balancer.dns_name = (
+            f"{prefix}{load_balancer.name}-{int(identifier, 16) % 10**10}.{region}.elb.amazonaws.com"
+        )
     zones = _NLB_ZONES if network else _ALB_ZONES
     load_balancer.canonical_hosted_zone_id = zones.get(region, _OTHER_ZONE)
 
@@ -226,7 +233,9 @@ def known_load_balancer_attributes(self):
     load_balancer = self.elbv2_backend.load_balancers.get(self._get_param("LoadBalancerArn"))
     for attribute in self._get_param("Attributes", []):
         if load_balancer is not None and load_balancer.type == "network" and attribute["Key"] not in _NLB_ATTRIBUTES:
-            raise ValidationError(f"Load balancer attribute key '{attribute['Key']}' is not supported on network load balancers")
+            raise ValidationError(
+                f"Load balancer attribute key '{attribute['Key']}' is not supported on network load balancers"
+            )
 
 
 # Target groups
@@ -323,6 +332,17 @@ def modify_target_group_attributes(original, self):
     return ActionResult({"Attributes": group.attributes})
 
 
+@corrects(ELBv2Backend, "describe_target_groups")
+def target_groups_of_load_balancer(original, self, load_balancer_arn, target_group_arns, names):
+    """A load balancer without target groups has none; moto says that it cannot find them."""
+    try:
+        return original(self, load_balancer_arn, target_group_arns, names)
+    except TargetGroupNotFoundError:
+        if load_balancer_arn and not target_group_arns and not names:
+            return []
+        raise
+
+
 @before(ELBV2Response, "register_targets")
 def targets_in_reach(self):
     """An address target lies in the network of the group, or is a private one outside it and says so."""
@@ -340,7 +360,8 @@ def targets_in_reach(self):
         if not inside and not (address.is_private and target.get("AvailabilityZone") == "all"):
             raise ELBClientError(
                 "InvalidTarget",
-                f"The IP address '{target['Id']}' is not within a range in the VPC and its availability zone is not 'all'",
+                f"The IP address '{target['Id']}' is not within a range in the VPC and its availability zone is not "
+                "'all'",
             )
 
 
@@ -360,20 +381,23 @@ def health_for(original, self, target, ec2_backend):
     if registered is None:
         return original(self, target, ec2_backend)
     if not self.load_balancer_arns:
-        return self._health(
-            registered, "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
+        return _health(
+            self,
+            registered,
+            "unused",
+            "Target.NotInUse",
+            "Target group is not configured to receive traffic from the load balancer",
         )
     if _is_running(ec2_backend, self.vpc_id, registered["Id"]):
-        return self._health(registered, "healthy")
-    return self._health(registered, "unhealthy", "Target.FailedHealthChecks", "Health checks failed")
+        return _health(self, registered, "healthy")
+    return _health(self, registered, "unhealthy", "Target.FailedHealthChecks", "Health checks failed")
 
 
-def _health(self, target: dict, state: str, reason: str | None = None, description: str | None = None) -> FakeHealthStatus:
-    port = str(target["Port"]) if self.health_check_port == "traffic-port" else self.health_check_port
+def _health(
+    group, target: dict, state: str, reason: str | None = None, description: str | None = None
+) -> FakeHealthStatus:
+    port = str(target["Port"]) if group.health_check_port == "traffic-port" else group.health_check_port
     return FakeHealthStatus(target["Id"], target["Port"], port, state, reason, description)
-
-
-FakeTargetGroup._health = _health
 
 
 def _is_running(ec2, vpc_id: str, target_id: str) -> bool:
@@ -409,7 +433,11 @@ def create_listener(original, self):
     wanted = _target_groups_of(self._get_param("DefaultActions", []))
     for listener in load_balancer.listeners.values():
         if str(listener.port) == str(self._get_param("Port")):
-            has = {arn for action in listener.default_actions for arn in backend._get_target_group_arns_from(action_data=action.data)}
+            has = {
+                arn
+                for action in listener.default_actions
+                for arn in backend._get_target_group_arns_from(action_data=action.data)
+            }
             if has == wanted and listener.protocol == self._get_param("Protocol"):
                 return ActionResult({"Listeners": [listener]})
             raise DuplicateListenerError()
@@ -462,7 +490,9 @@ def _paged(method: str, result: str) -> None:
     def describe(original, self):
         size = self._get_int_param("PageSize", 400)
         if not 1 <= size <= 400:
-            raise ValidationError(f"1 validation error detected: Value '{size}' at 'pageSize' failed to satisfy constraint")
+            raise ValidationError(
+                f"1 validation error detected: Value '{size}' at 'pageSize' failed to satisfy constraint"
+            )
         marker = self._get_param("Marker")
         for member in ("PageSize", "Marker"):
             self.params.pop(member, None)

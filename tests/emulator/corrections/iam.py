@@ -3,16 +3,19 @@
 Corrects moto/iam/models.py and moto/iam/responses.py.
 """
 
+import functools
+import json
 import re
 
 from moto.core.responses import ActionResult
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.exceptions import (
     LimitExceededException,
     MalformedPolicyDocument,
     NotFoundException,
     ValidationError,
 )
-from moto.iam.models import IAMBackend, InstanceProfile
+from moto.iam.models import AWSManagedPolicy, IAMBackend, InstanceProfile
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.iam.responses import IamResponse
 
@@ -70,6 +73,32 @@ def _size(document: str) -> int:
     return len("".join(document.split()))
 
 
+# Policies of AWS
+
+
+@functools.cache
+def _policies_of_aws() -> dict[str, dict]:
+    return json.loads(aws_managed_policies_data)
+
+
+def _policy_when_asked_for(method: str) -> None:
+    @before(IamResponse, method)
+    def load_policy(self):
+        """An account gets a policy of AWS when it first names it: all 1,300 of them take moto 5 MB per account."""
+        arn = self._get_param("PolicyArn") or ""
+        name = arn.rsplit("/", 1)[-1]
+        if ":iam::aws:policy/" not in arn or arn in self.backend.managed_policies or name not in _policies_of_aws():
+            return
+        policy = AWSManagedPolicy.from_data(name, self.current_account, self.region, _policies_of_aws()[name])
+        if policy.arn == arn:
+            self.backend.managed_policies[arn] = policy
+            self.backend.aws_managed_policies.append(policy)
+
+
+for _method in ("attach_role_policy", "get_policy", "get_policy_version", "list_policy_versions"):
+    _policy_when_asked_for(_method)
+
+
 @before(IAMBackend, "remove_role_from_instance_profile")
 def role_must_be_in_profile(self, profile_name, role_name):
     profile = self.get_instance_profile(profile_name)
@@ -102,7 +131,11 @@ def list_instance_profiles(original, self):
     """Under a path, in pages, without tags; moto ignores the path and shows everything with tags."""
     shown, marker = _page(self, _under_path(self, self.backend.instance_profiles.values()))
     return ActionResult(
-        {"InstanceProfiles": [_without_tags(profile) for profile in shown], "IsTruncated": bool(marker), "Marker": marker}
+        {
+            "InstanceProfiles": [_without_tags(profile) for profile in shown],
+            "IsTruncated": bool(marker),
+            "Marker": marker,
+        }
     )
 
 

@@ -230,9 +230,7 @@ def describe_launch_templates(original, self):
     if not ids and not names:
         templates = list(self.ec2_backend.launch_templates.values())
     shown, token = page.cut([template for template in templates if TEMPLATES.accepts(template, filters)])
-    return ActionResult(
-        {"LaunchTemplates": [_template_view(self, template) for template in shown], "NextToken": token}
-    )
+    return ActionResult({"LaunchTemplates": [_template_view(self, template) for template in shown], "NextToken": token})
 
 
 @corrects(EC2Response, "describe_launch_template_versions")

@@ -210,7 +210,9 @@ class Launch:
 
     def _finish(self, instance, existing: set[str], profile, interface_tags: dict[str, str]) -> None:
         instance.security_groups = list(instance.nics[0]._group_set)
-        wishes = {entry["DeviceIndex"]: entry for entry in self.spec.get("NetworkInterfaces") or [] if "DeviceIndex" in entry}
+        wishes = {
+            entry["DeviceIndex"]: entry for entry in self.spec.get("NetworkInterfaces") or [] if "DeviceIndex" in entry
+        }
         for index, interface in instance.nics.items():
             made_here = interface.id not in existing
             # An interface that existed before outlives the instance; one made by the launch goes with it by default.

@@ -64,9 +64,9 @@ def _says_the_same(record: RecordSet, record_set: dict) -> bool:
     """DELETE names all values of the record set it deletes."""
     if record.alias_target or record_set.get("AliasTarget"):
         had, given = record.alias_target or {}, record_set.get("AliasTarget") or {}
-        return had.get("HostedZoneId") == given.get("HostedZoneId") and stored_name(had.get("DNSName", "")) == stored_name(
-            given.get("DNSName", "")
-        )
+        return had.get("HostedZoneId") == given.get("HostedZoneId") and stored_name(
+            had.get("DNSName", "")
+        ) == stored_name(given.get("DNSName", ""))
     return str(record.ttl) == str(record_set.get("TTL")) and sorted(record.records) == sorted(_values(record_set))
 
 
@@ -205,7 +205,8 @@ def create_hosted_zone(original, self):
     reference = self._get_param("CallerReference")
     if any(zone.caller_reference == reference for zone in self.backend.zones.values()):
         raise Route53ClientError(
-            "HostedZoneAlreadyExists", f"A hosted zone has already been created with the specified caller reference: {reference}"
+            "HostedZoneAlreadyExists",
+            f"A hosted zone has already been created with the specified caller reference: {reference}",
         )
     _check_network(self)
     if self._get_param("VPC.VPCId"):
@@ -223,7 +224,9 @@ def _check_network(response) -> None:
     """AWS asks EC2 whether the network exists; moto takes any id."""
     vpc_id, region = response._get_param("VPC.VPCId"), response._get_param("VPC.VPCRegion")
     if vpc_id and vpc_id not in ec2_backends[response.current_account][region].vpcs:
-        raise Route53ClientError("InvalidVPCId", f"The VPC: {vpc_id} in region {region} that you provided is not valid.")
+        raise Route53ClientError(
+            "InvalidVPCId", f"The VPC: {vpc_id} in region {region} that you provided is not valid."
+        )
 
 
 @before(Route53, "associate_vpc_with_hosted_zone")

@@ -42,9 +42,7 @@ def refusal(call: Call) -> Answer | None:
     if region != call.region and call.action not in _ANYWHERE:
         return _elsewhere(call, name, region)
     if call.environ.get("HTTP_IF_NONE_MATCH", "*") != "*" and call.action in ("PutObject", "CompleteMultipartUpload"):
-        return call.error(
-            "NotImplemented", "A header you provided implies functionality that is not implemented", 501
-        )
+        return call.error("NotImplemented", "A header you provided implies functionality that is not implemented", 501)
     return None
 
 
@@ -115,7 +113,9 @@ def permission_without_conditions(original, self, action, resource):
 
 def _is_public(statement: dict) -> bool:
     principal = statement.get("Principal")
-    everyone = principal == "*" or (isinstance(principal, dict) and "*" in (principal.get("AWS"), *(principal.get("AWS") or [])))
+    if isinstance(principal, dict):
+        principal = principal.get("AWS")
+    everyone = principal == "*" or (isinstance(principal, list) and "*" in principal)
     return statement.get("Effect") == "Allow" and everyone and not statement.get("Condition")
 
 

@@ -34,7 +34,9 @@ def _authorize(direction: str) -> None:
         """All rules of a call, or none; and all of them in the answer. moto stops half-way and shows the last ones."""
         _canonical_ranges(self.params.get("IpPermissions", []))
         _canonical_ranges([self.params])
-        group = self.ec2_backend.get_security_group_by_name_or_id(self._get_param("GroupId") or self._get_param("GroupName"))
+        group = self.ec2_backend.get_security_group_by_name_or_id(
+            self._get_param("GroupId") or self._get_param("GroupName")
+        )
         kept = (list(group.ingress_rules), list(group.egress_rules)) if group else ([], [])
         add = getattr(self.ec2_backend, f"authorize_security_group_{direction}")
         added = []
@@ -73,7 +75,9 @@ def _revoke(direction: str) -> None:
         """The tags of a rule go with the rule."""
         _canonical_ranges(self.params.get("IpPermissions", []))
         _canonical_ranges([self.params])
-        group = self.ec2_backend.get_security_group_by_name_or_id(self._get_param("GroupId") or self._get_param("GroupName"))
+        group = self.ec2_backend.get_security_group_by_name_or_id(
+            self._get_param("GroupId") or self._get_param("GroupName")
+        )
         had = _rule_ids(group)
         for rule_id in self._get_param("SecurityGroupRuleIds", []):
             if group and rule_id not in had:
@@ -128,10 +132,16 @@ def _modify(backend, rule: SecurityGroupRule, wanted: dict) -> None:
         wanted.get("FromPort"),
         wanted.get("ToPort"),
         {
-            **{member: canonical(wanted[given]) for given, member in (("CidrIpv4", "CidrIp"), ("CidrIpv6", "CidrIpv6")) if wanted.get(given)},
+            **{
+                member: canonical(wanted[given])
+                for given, member in (("CidrIpv4", "CidrIp"), ("CidrIpv6", "CidrIpv6"))
+                if wanted.get(given)
+            },
             **({} if source else described),
         },
-        {"GroupId": source, "UserId": backend.account_id, "OwnerId": backend.account_id, **described} if source else None,
+        {"GroupId": source, "UserId": backend.account_id, "OwnerId": backend.account_id, **described}
+        if source
+        else None,
         {"PrefixListId": wanted["PrefixListId"]} if wanted.get("PrefixListId") else None,
         is_egress=rule.is_egress,
     )

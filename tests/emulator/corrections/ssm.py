@@ -14,7 +14,9 @@ _PREFIX = "/aws/service/canonical/ubuntu/server"
 def ubuntu_parameters(region: str) -> dict[str, str]:
     """Parameter name -> image id."""
     return {
-        f"{_PREFIX}/{version}/stable/current/{architecture}/hvm/ebs-gp3/ami-id": current_ubuntu(region, version, architecture)
+        f"{_PREFIX}/{version}/stable/current/{architecture}/hvm/ebs-gp3/ami-id": current_ubuntu(
+            region, version, architecture
+        )
         for version in UBUNTU_RELEASES
         for architecture in ARCHITECTURES
     }

@@ -406,9 +406,10 @@ prepare_host() {
   systemctl daemon-reload
 }
 
-# name_host: the host name is the node's name. cloud-init's first stage sets another one at the first boot, so not too early.
+# name_host: the host name is the node's name. cloud-init's first stage sets another one at the first boot, so not too early. Nothing
+# depends on it: kubeadm tells the kubelet the name of the node where the two differ.
 name_host() {
-  hostnamectl set-hostname "$INSTANCE_ID"
+  hostnamectl set-hostname "$INSTANCE_ID" || log "the host name cannot be set"
 }
 
 # map_api_name ADDRESS...: the API's name leads to these addresses, whatever DNS says.
@@ -823,7 +824,7 @@ assemble_slot() {
   retry fetch_pki
   step "waiting for downloads"
   wait_for_downloads
-  retry name_host
+  name_host
   choose_path
   step "assembling the control plane"
   retry assemble
@@ -987,7 +988,7 @@ boot_worker() {
   retry map_api_name "${addresses[@]}"
   step "waiting for downloads"
   wait_for_downloads
-  retry name_host
+  name_host
   if ! is_joined; then
     step "waiting for the API server"
     wait_for "https://$API_NAME:$API_PORT/readyz" api_answers

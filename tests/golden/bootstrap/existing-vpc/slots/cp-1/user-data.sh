@@ -15,24 +15,24 @@ put() {
 
 put 600 '/etc/kclust/node.env' <<'KCLUST_END'
 # What this node is told of itself and its cluster, for shells.
-CLUSTER='dev.k8s.local'
+CLUSTER='team-a.internal.example.com'
 # Tells this cluster from an earlier one of the same name.
 CLUSTER_UID='0123456789abcdef0123456789abcdef'
 ROLE='control-plane'
 # The control-plane slot or the node group.
 GROUP='cp-1'
-API_NAME='@API_NAME@'
+API_NAME='api.team-a.internal.example.com'
 API_PORT=6443
 # All control-plane slots and their fixed addresses.
-SLOTS='cp-1=10.0.0.10'
+SLOTS='cp-1=10.0.0.10 cp-2=10.0.32.10 cp-3=10.0.64.10'
 # Tags by which a slot finds its etcd volume.
-VOLUME_TAGS='kubernetes.io/cluster/dev.k8s.local=owned kclust.dev/id=Volume/cp-1'
-REGION='us-east-1'
-EC2_URL='https://ec2.us-east-1.amazonaws.com/'
+VOLUME_TAGS='kubernetes.io/cluster/team-a.internal.example.com=owned kclust.dev/id=Volume/cp-1'
+REGION='eu-west-1'
+EC2_URL='https://ec2.eu-west-1.amazonaws.com/'
 # The state bucket, and the cluster's prefix in it.
-S3_URL='https://kclust-state.s3.us-east-1.amazonaws.com'
-S3_REGION='us-east-1'
-S3_PREFIX='team/dev.k8s.local'
+S3_URL='https://kclust-state.s3.eu-west-1.amazonaws.com'
+S3_REGION='eu-west-1'
+S3_PREFIX='team/team-a.internal.example.com'
 BOOT_KEY='bootstrap/boot-SHA256-OF-THE-BOOT-PROGRAM.sh'
 BOOT_SHA256='SHA256-OF-THE-BOOT-PROGRAM'
 KCLUST_END
@@ -77,9 +77,9 @@ KCLUST_END
 put 600 '/etc/kclust/cluster.yaml' <<'KCLUST_END'
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
-clusterName: "dev.k8s.local"
+clusterName: "team-a.internal.example.com"
 kubernetesVersion: v1.36.4
-controlPlaneEndpoint: "@API_NAME@:6443"
+controlPlaneEndpoint: "api.team-a.internal.example.com:6443"
 certificatesDir: /etc/kubernetes/pki
 encryptionAlgorithm: ECDSA-P256
 networking:
@@ -97,11 +97,13 @@ etcd:
       value: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
 apiServer:
   certSANs:
-  - "@API_NAME@"
+  - "api.team-a.internal.example.com"
   - "localhost"
   - "127.0.0.1"
   - "172.20.0.1"
   - "10.0.0.10"
+  - "10.0.32.10"
+  - "10.0.64.10"
   extraArgs:
   - name: authentication-config
     value: /etc/kubernetes/apiserver/authentication.yaml
@@ -127,9 +129,6 @@ apiServer:
     value: VersionTLS12
   - name: tls-cipher-suites
     value: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
-  # Long-lived clients come back to a replaced API server by and by.
-  - name: goaway-chance
-    value: "0.001"
   extraVolumes:
   - name: apiserver-config
     hostPath: /etc/kubernetes/apiserver

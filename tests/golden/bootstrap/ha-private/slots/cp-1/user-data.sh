@@ -129,9 +129,6 @@ apiServer:
     value: VersionTLS12
   - name: tls-cipher-suites
     value: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
-  # Long-lived clients come back to a replaced API server by and by.
-  - name: goaway-chance
-    value: "0.001"
   extraVolumes:
   - name: apiserver-config
     hostPath: /etc/kubernetes/apiserver

@@ -20,13 +20,13 @@ CLUSTER='prod.example.com'
 CLUSTER_UID='0123456789abcdef0123456789abcdef'
 ROLE='control-plane'
 # The control-plane slot or the node group.
-GROUP='cp-2'
+GROUP='cp-3'
 API_NAME='api.prod.example.com'
 API_PORT=6443
 # All control-plane slots and their fixed addresses.
 SLOTS='cp-1=10.0.0.10 cp-2=10.0.32.10 cp-3=10.0.64.10'
 # Tags by which a slot finds its etcd volume.
-VOLUME_TAGS='kubernetes.io/cluster/prod.example.com=owned kclust.dev/id=Volume/cp-2'
+VOLUME_TAGS='kubernetes.io/cluster/prod.example.com=owned kclust.dev/id=Volume/cp-3'
 REGION='us-east-1'
 EC2_URL='https://ec2.us-east-1.amazonaws.com/'
 # The state bucket, and the cluster's prefix in it.
@@ -64,7 +64,7 @@ nodeRegistration:
   - name: node-ip
     value: "@ADDRESS@"
   - name: node-labels
-    value: "kclust.dev/group=cp-2"
+    value: "kclust.dev/group=cp-3"
 # Flags of this member of etcd and of this start: they must not be in ClusterConfiguration, which is uploaded.
 patches:
   directory: /etc/kubernetes/patches
@@ -129,9 +129,6 @@ apiServer:
     value: VersionTLS12
   - name: tls-cipher-suites
     value: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
-  # Long-lived clients come back to a replaced API server by and by.
-  - name: goaway-chance
-    value: "0.001"
   extraVolumes:
   - name: apiserver-config
     hostPath: /etc/kubernetes/apiserver
