@@ -5,6 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/environment.sh"
 
 cluster=prod.example.com
+bucket=acme-kclust-state
 spec=examples/ha-private.yaml
 
 # Runs a command as a user would, and checks its exit code: EXPECTED COMMAND...
@@ -20,7 +21,7 @@ require_tools
 build
 echo "Starting the emulated AWS ..." >&2
 start_emulator
-export KCLUST_STATE=s3://acme-kclust-state
+export KCLUST_STATE=s3://$bucket
 emulator_control POST seed '{"what": "zone", "name": "example.com"}' >/dev/null
 emulator_control GET world >"$scratch/before.json"
 
@@ -31,4 +32,6 @@ show 0 create -f "$spec" --yes
 show 0 delete "$cluster" --yes --delete-backups
 
 emulator_control GET world >"$scratch/after.json"
-"$venv/bin/python" tests/emulator/compare.py "$scratch/before.json" "$scratch/after.json"
+"$venv/bin/python" tests/emulator/compare.py "$scratch/before.json" "$scratch/after.json" "s3 $bucket" ||
+    fail "the account does not hold what it held before; see above"
+printf '\nThe account holds what it held before, and the state bucket, which stays for the next cluster.\n'

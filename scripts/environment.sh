@@ -1,7 +1,8 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: what they need, installed; and the emulator, started and stopped.
 
 repo=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-cd "$repo"
+cd "$repo" || exit
 venv=${KCLUST_VENV:-$repo/.venv}
 
 fail() {
@@ -14,7 +15,7 @@ require_tools() {
     command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or later, see https://rustup.rs"
     command -v cc >/dev/null || fail "a C compiler is missing. Install one, on Debian or Ubuntu: apt-get install build-essential"
     "$repo/tests/emulator/setup.sh"
-    # shellcheck, for the tests of what is rendered, comes from there.
+    # The linter of what is rendered comes from there.
     PATH="$venv/bin:$PATH"
     export KCLUST_VENV=$venv
 }
@@ -22,6 +23,7 @@ require_tools() {
 build() {
     echo "Building kclust (the first build compiles the AWS SDK: about 10 minutes on 2 cores, 9 GB of memory) ..." >&2
     cargo build --locked
+    # shellcheck disable=SC2034 # the scripts that source this one run it
     kclust=${CARGO_TARGET_DIR:-$repo/target}/debug/kclust
 }
 

@@ -57,7 +57,7 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
         Approval::No => return Ok(Ending::Declined),
         Approval::NobodyToAsk => return Err(OpsError::NotConfirmed),
     }
-    // Without a store (a bucket that is gone) there is nobody to lock out and nothing to record.
+    // A store that is gone is made again: without it there is no lock, and two operators could work against each other.
     environment.objects.ensure().await?;
     let right = Right::take(environment, &store, Operation::Delete).await?;
     let result = under_lock(environment, &store, &scope, &desired, options, &right).await;

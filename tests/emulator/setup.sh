@@ -5,8 +5,8 @@
 # matches nothing is done and nothing is printed. Two runs at the same time wait for each other (flock).
 set -eu
 
-here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-repo=$(CDPATH= cd -- "$here/../.." && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+repo=$(CDPATH='' cd -- "$here/../.." && pwd)
 venv=${KCLUST_VENV:-$repo/.venv}
 requirements=$here/requirements.txt
 stamp=$venv/.requirements.sha256

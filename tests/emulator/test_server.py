@@ -81,9 +81,9 @@ def _alive(pid: int) -> bool:
 
 class Http(AwsTest):
     def scope(self, service: str, account: str | None = None) -> dict:
-        key = f"AKIA{account or self.account}TEST"
+        scope = f"AKIA{account or self.account}TEST/20260101/us-east-1/{service}/aws4_request"
         return {
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/{service}/aws4_request, Signature=0",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, Signature=0",
             "Content-Type": "application/x-www-form-urlencoded",
         }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -67,10 +68,15 @@ pub fn endpoint() -> String {
 /// Asks the emulator itself (tests/emulator/README.md).
 fn control(method: &str, path: &str, body: Option<&Json>) -> Json {
     let body = body.map(Json::to_string).unwrap_or_default();
+    serde_json::from_str(&http(method, &format!("/_emulator/{path}"), "", &body)).unwrap()
+}
+
+/// Sends one request to the emulator and returns the body of its answer, which must be a success.
+fn http(method: &str, path: &str, headers: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", emulator().port)).unwrap();
     write!(
         stream,
-        "{method} /_emulator/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .unwrap();
@@ -78,7 +84,7 @@ fn control(method: &str, path: &str, body: Option<&Json>) -> Json {
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(" 200 "), "{method} {path}: {answer}");
-    serde_json::from_str(body).unwrap()
+    body.to_owned()
 }
 
 /// An AWS account that nobody else uses, with a state store and a place for files.
@@ -182,6 +188,26 @@ impl Account {
         control("PUT", &format!("faults?account={}", self.id), Some(rules));
     }
 
+    /// Sends a request to S3 as a client of this account would. Nobody looks at signatures.
+    pub fn s3(&self, method: &str, path: &str, region: &str, body: &str) -> String {
+        let credential = format!("{}/20260101/{region}/s3/aws4_request", self.access_key());
+        let headers = format!(
+            "Content-Type: application/octet-stream\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0\r\n"
+        );
+        http(method, &format!("/{path}"), &headers, body)
+    }
+
+    /// Text of an object of the state store.
+    pub fn state_object(&self, key: &str) -> String {
+        self.s3("GET", &format!("kclust-state-{}/{key}", self.id), "us-east-1", "")
+    }
+
+    /// Puts an object into the state store, behind kclust's back.
+    pub fn put_state_object(&self, key: &str, content: &str) {
+        self.s3("PUT", &format!("kclust-state-{}/{key}", self.id), "us-east-1", content);
+    }
+
     /// Writes a file into the account's directory.
     pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.directory.path().join(name);
@@ -199,12 +225,72 @@ impl Drop for Account {
 }
 
 pub fn run(command: &mut Command) -> Run {
-    let output = command.output().unwrap();
-    Run {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+    Running::start(command).wait()
+}
+
+/// A command that was started and not waited for.
+pub struct Running {
+    child: Child,
+    stdout: Option<JoinHandle<Vec<u8>>>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+}
+
+impl Running {
+    /// No command of a test takes longer, on however slow a machine.
+    const LIMIT: Duration = Duration::from_secs(240);
+
+    /// Its output is collected, but for streams that [`Self::start_with`] leaves alone.
+    pub fn start(command: &mut Command) -> Self {
+        Self::start_with(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
     }
+
+    pub fn start_with(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stdout = child.stdout.take().map(collect);
+        let stderr = child.stderr.take().map(collect);
+        Self { child, stdout, stderr }
+    }
+
+    /// Sends a signal: `INT`, `TERM`, `KILL`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success(), "the command has ended already");
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// The exit code of a command that a signal ended is -1.
+    #[track_caller]
+    pub fn wait(mut self) -> Run {
+        let begun = Instant::now();
+        let mut late = false;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed() > Self::LIMIT {
+                late = true;
+                self.child.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let text = |stream: Option<JoinHandle<Vec<u8>>>| {
+            stream.map(|stream| String::from_utf8(stream.join().unwrap()).unwrap()).unwrap_or_default()
+        };
+        let run = Run { code: status.code().unwrap_or(-1), stdout: text(self.stdout), stderr: text(self.stderr) };
+        assert!(!late, "the command did not end; stdout:\n{}\nstderr:\n{}", run.stdout, run.stderr);
+        run
+    }
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
 }
 
 /// Text of an example spec.

@@ -667,8 +667,8 @@ def _terminate_in_group(response, group: FakeAutoScalingGroup, state: InstanceSt
         if group.desired_capacity - 1 < group.min_size:
             raise ValidationError(
                 f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement "
-                "will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower "
-                "group's min size."
+                "will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or "
+                "lower group's min size."
             )
         group.desired_capacity -= 1
     _end(group, [state], "a user request")

@@ -96,6 +96,8 @@ def create_load_balancer(original, self):
                 return ActionResult({"LoadBalancers": [existing]})
             raise DuplicateLoadBalancerName()
     self.params.setdefault("Scheme", "internet-facing")
+    if any(set(mapping) - {"SubnetId"} for mapping in self._get_param("SubnetMappings", [])):
+        raise NotImplementedError("addresses in SubnetMappings")
     subnets = _checked_subnets(self)
     _check_security_groups(self)
     answer = original(self)

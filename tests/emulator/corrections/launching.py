@@ -15,7 +15,6 @@ from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYP
 from moto.ec2.utils import convert_tag_spec
 from moto.iam.models import iam_backends
 
-
 _DEFAULT_TYPE = "m1.small"
 
 
@@ -124,9 +123,9 @@ class Launch:
         if image.architecture not in machines:
             raise EC2ClientError(
                 "InvalidParameterValue",
-                f"The architecture '{','.join(machines)}' of the specified instance type does not match the architecture "
-                f"'{image.architecture}' of the specified AMI. Specify an instance type and an AMI that have matching "
-                "architectures, and try again.",
+                f"The architecture '{','.join(machines)}' of the specified instance type does not match the "
+                f"architecture '{image.architecture}' of the specified AMI. Specify an instance type and an AMI that "
+                "have matching architectures, and try again.",
             )
         if zone and not is_offered(self.backend.region_name, zone, self.instance_type):
             raise EC2ClientError(

@@ -249,8 +249,8 @@ def check_group(self):
     name = self._get_param("AutoScalingGroupName")
     if not 1 <= len(name) <= 255:
         raise AutoScalingValidationError(
-            f"1 validation error detected: Value '{name}' at 'autoScalingGroupName' failed to satisfy constraint: Member "
-            "must have length less than or equal to 255"
+            f"1 validation error detected: Value '{name}' at 'autoScalingGroupName' failed to satisfy constraint: "
+            "Member must have length less than or equal to 255"
         )
     _check_group_tags(self)
 

@@ -76,7 +76,8 @@ class Page:
         if size is not None and not smallest <= size <= max(largest, 1000):
             raise EC2ClientError(
                 "InvalidParameterValue",
-                f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value between {smallest} and {largest}.",
+                f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value between {smallest} and "
+                f"{largest}.",
             )
         return cls.of(response, response._get_param("NextToken"), min(size or largest, largest))
 

@@ -86,7 +86,10 @@ def _problem_with(zone, record_set: dict, action: str) -> str | None:
     if record_set.get("AliasTarget"):
         target = record_set["AliasTarget"]
         if target["HostedZoneId"] not in HOSTED_ZONES and target["HostedZoneId"] != zone.resource_id:
-            return f"Tried to create an alias that targets {target['DNSName']}, type {kind} in zone {target['HostedZoneId']}, but the alias target name does not lie within the target zone"
+            return (
+                f"Tried to create an alias that targets {target['DNSName']}, type {kind} in zone "
+                f"{target['HostedZoneId']}, but the alias target name does not lie within the target zone"
+            )
         return None
     if record_set.get("TTL") is None or not _values(record_set):
         return (
@@ -97,7 +100,10 @@ def _problem_with(zone, record_set: dict, action: str) -> str | None:
         return f"RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {apex}"
     for value in _values(record_set):
         if kind in ("A", "AAAA") and not _is_address(value, kind):
-            return f"Invalid Resource Record: 'FATAL problem: ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address) encountered with '{value}''"
+            return (
+                f"Invalid Resource Record: 'FATAL problem: {kind}RRDATAIllegalAddress (Value is not a valid address) "
+                f"encountered with '{value}''"
+            )
     return None
 
 
@@ -142,7 +148,10 @@ def _apply(records: dict, action: str, record_set: dict) -> str | None:
         if key not in records:
             return f"Tried to delete resource record set [{_described(record_set)}] but it was not found"
         if not _says_the_same(records[key], record_set):
-            return f"Tried to delete resource record set [{_described(record_set)}] but the values provided do not match the current values"
+            return (
+                f"Tried to delete resource record set [{_described(record_set)}] but the values provided do not match "
+                "the current values"
+            )
         del records[key]
         return None
     if action == "CREATE" and key in records:
