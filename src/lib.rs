@@ -14,3 +14,5 @@ pub mod pki;
 pub mod plan;
 pub mod spec;
 pub mod store;
+#[cfg(test)]
+mod test_support;

@@ -11,9 +11,8 @@ use aws_types::request_id::RequestId;
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::ResourceId;
 
-/// What the operator can do where no credentials were found at all.
-const NO_CREDENTIALS: &str = "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
-                              or log in with `aws sso login`";
+/// What to do about it is the hint of every error of credentials.
+const NO_CREDENTIALS: &str = "no AWS credentials were found";
 
 /// Translates a failed call. `operation` is the name of the IAM action, such as `ec2:CreateVpc`.
 pub(crate) fn translate<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> CloudError

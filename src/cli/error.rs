@@ -237,7 +237,8 @@ fn cloud_words(words: Words, error: &CloudError) -> Words {
 fn cloud_hint(error: &CloudError) -> Option<String> {
     Some(match error.class {
         ErrorClass::Credentials => {
-            "set credentials as for the AWS CLI (AWS_PROFILE, `aws sso login`, AWS_ACCESS_KEY_ID …) and run the command again"
+            "set credentials as for the AWS CLI (AWS_PROFILE, `aws sso login`, or AWS_ACCESS_KEY_ID and its secret) and run the \
+             command again"
                 .into()
         }
         ErrorClass::Denied => format!("the identity in use needs permission for {}", error.operation),

@@ -169,7 +169,7 @@ async fn images(
             None => problems.push(FactProblem {
                 path,
                 message: format!("there is no image {} in {}", key.split(' ').next().unwrap_or(&key), cluster.region),
-                hint: "name an image as ami-…, ssm:/path or owner/name-pattern; images differ from region to region".to_owned(),
+                hint: "name an image as ami-ID, ssm:/path or owner/name-pattern; images differ from region to region".to_owned(),
             }),
         }
     }

@@ -121,6 +121,6 @@ pub enum PlanError {
     #[error("{from} refers to {to}, which is not part of the cluster")]
     Dangling { from: ResourceId, to: ResourceId },
     /// A mistake of the model.
-    #[error("resources depend on each other in a circle: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → "))]
+    #[error("resources depend on each other in a circle: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" -> "))]
     Cycle(Vec<ResourceId>),
 }

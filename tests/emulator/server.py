@@ -23,7 +23,7 @@ from . import accounts, calls, corrections, identity
 from .calllog import CallLog
 from .calls import Answer, Call
 from .control import CONTROL_PREFIX, Control
-from .corrections import autoscaling
+from .corrections import capacity
 from .faults import Faults
 
 
@@ -36,7 +36,7 @@ class Emulator:
         self.faults = Faults()
         self.locks = accounts.AccountLocks()
         self.control = Control(self)
-        autoscaling.launch_fault = self.faults.of_launch
+        capacity.launch_fault = self.faults.of_launch
 
     def answer(self, environ: dict, body: bytes) -> Answer:
         if environ["PATH_INFO"].startswith(CONTROL_PREFIX):

@@ -342,6 +342,17 @@ class World(AwsTest):
         self.ec2.delete_vpc(VpcId=vpc)
         self.assertEqual(self.world(), empty)
 
+    def test_buckets_and_their_content_are_part_of_it(self):
+        bucket = f"world-{self.account}"
+        self.s3.create_bucket(Bucket=bucket)
+        self.s3.put_object(Bucket=bucket, Key="a", Body=b"b")
+        shown = self.world()["s3"][bucket]
+        self.assertEqual(list(shown["keys"]), ["a"])
+        self.assertEqual(shown["encryption"], {"SSEAlgorithm": "AES256", "BucketKeyEnabled": False})
+        self.s3.delete_object(Bucket=bucket, Key="a")
+        self.s3.delete_bucket(Bucket=bucket)
+        self.assertEqual(self.world()["s3"], {})
+
     def test_tags_are_part_of_it(self):
         vpc = self.vpc()
         before = self.world()

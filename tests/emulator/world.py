@@ -437,7 +437,7 @@ def _s3(account: str) -> dict:
         bucket.name: {
             "region": bucket.region_name,
             "versioning": bucket.versioning_status,
-            "encryption": bucket.encryption,
+            "encryption": _encryption(bucket),
             "publicAccessBlock": bucket.public_access_block.to_config_dict() if bucket.public_access_block else None,
             "policy": bucket.policy.decode() if bucket.policy else None,
             "lifecycleRules": len(bucket.rules),
@@ -448,4 +448,12 @@ def _s3(account: str) -> dict:
             "versions": {name: len(bucket.keys.getlist(name)) for name in bucket.keys},
         }
         for bucket in backend.buckets.values()
+    }
+
+
+def _encryption(bucket) -> dict:
+    rule = bucket.encryption["Rule"]
+    return {
+        **rule["ApplyServerSideEncryptionByDefault"],
+        "BucketKeyEnabled": str(rule.get("BucketKeyEnabled", "false")).lower() == "true",
     }

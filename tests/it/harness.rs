@@ -257,10 +257,6 @@ impl Running {
         assert!(sent.success(), "the command has ended already");
     }
 
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
     /// The exit code of a command that a signal ended is -1.
     #[track_caller]
     pub fn wait(mut self) -> Run {

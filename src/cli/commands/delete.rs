@@ -8,16 +8,17 @@ use super::session::Session;
 use super::{Streams, change};
 
 pub(super) async fn delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) -> Result<u8, CliError> {
-    let (session, name) = Session::for_name(&cli.global, args.name.name.as_ref()).await?;
-    let options = DeleteOptions { dry_run: args.change.dry_run, delete_backups: args.delete_backups };
-    let ended =
-        change::run(cli, &args.change, streams, async |environment| ops::delete(environment, &name, options).await, &session)
-            .await;
-    match ended {
+    match try_delete(cli, args, streams).await {
         Err(CliError::Ops(error @ OpsError::NoSuchCluster { .. })) if args.ignore_not_found => {
             streams.tell(&format!("Nothing to delete: {error}.\n"));
             Ok(exit::DONE)
         }
         other => other,
     }
+}
+
+async fn try_delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    let (session, name) = Session::for_name(&cli.global, args.name.name.as_ref()).await?;
+    let options = DeleteOptions { dry_run: args.change.dry_run, delete_backups: args.delete_backups };
+    change::run(cli, &args.change, streams, async |environment| ops::delete(environment, &name, options).await, &session).await
 }

@@ -102,7 +102,12 @@ impl Session {
                 check_region(global, &cluster)?;
                 Some(cluster.region.to_string())
             }
-            Err(OpsError::NoSuchCluster { .. }) => global.region.as_ref().map(ToString::to_string),
+            // Its resources may be there all the same; where, only the operator knows.
+            Err(error @ OpsError::NoSuchCluster { .. }) => match &global.region {
+                Some(region) => Some(region.to_string()),
+                None if Aws::connect(None).await.is_err() => return Err(error.into()),
+                None => None,
+            },
             Err(error) => return Err(error.into()),
         };
         Ok((Self::connect(global, region).await?, name))
@@ -151,12 +156,10 @@ async fn connect(region: Option<String>) -> Result<Aws, CliError> {
 /// A region on the command line that is not the cluster's is a mistake worth stopping for.
 fn check_region(global: &GlobalArgs, cluster: &Cluster) -> Result<(), CliError> {
     match &global.region {
-        Some(region) if *region != cluster.region => Err(OpsError::OtherRegion {
-            cluster: cluster.name.to_string(),
-            owner: cluster.region.to_string(),
-            region: region.to_string(),
-        }
-        .into()),
+        Some(region) if *region != cluster.region => Err(CliError::Usage {
+            headline: format!("cluster {} is in {}, not in {region}", cluster.name, cluster.region),
+            hint: "leave --region out: the spec of a cluster says where it is".to_owned(),
+        }),
         _ => Ok(()),
     }
 }

@@ -17,7 +17,10 @@ pub(super) fn from_file(path: &Path, name: Option<&ClusterName>, streams: &mut S
     } else {
         (path.display().to_string(), std::fs::read(path).map(|content| bytes = content))
     };
-    read.map_err(|source| CliError::Io { headline: format!("could not read the spec {shown}"), source })?;
+    read.map_err(|source| CliError::Usage {
+        headline: format!("could not read the spec {shown}: {source}"),
+        hint: "-f takes the path of a YAML file, or - for standard input".to_owned(),
+    })?;
     let cluster = loaded(&shown, &bytes, streams)?;
     match name {
         Some(name) if *name != cluster.name => Err(CliError::Usage {

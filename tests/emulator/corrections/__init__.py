@@ -7,7 +7,7 @@ every correction must be read again beside the new source.
     footprint           less memory and time, the same answers
     listings            filters and pages of every EC2 Describe
     ec2_tags, addresses, chosen_ids, ec2_network, security_groups, images, launching, ec2_compute, launch_templates
-    autoscaling, elbv2, route53, iam, s3, ssm, sts
+    autoscaling, capacity, elbv2, route53, iam, s3, ssm, sts
     limits              names, sizes, tags: what AWS refuses before it looks at anything else
     idempotency         ClientToken
     errors              dry runs

@@ -6,17 +6,24 @@ Corrects moto/ec2/models/subnets.py, elastic_network_interfaces.py, elastic_ip_a
 import ipaddress
 
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import EC2Backend, nat_gateways, vpcs
+from moto.ec2.models import EC2Backend, elastic_network_interfaces, nat_gateways, vpcs
+from moto.ec2.models.elastic_ip_addresses import ElasticAddress
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
+from moto.ec2.utils import random_ip
 
 from .patching import after, before, corrects
 
 # moto gives NAT gateways and interface endpoints a random address of 10.0.0.0/8; None lets the subnet choose.
 nat_gateways.random_private_ip = lambda *args, **kwargs: None
 vpcs.random_private_ip = lambda *args, **kwargs: None
+
+
+# moto gives instances addresses of 54.214.0.0/16, which belong to machines of AWS: nobody shall ever dial one. Elastic
+# IPs are loopback addresses in moto already.
+elastic_network_interfaces.random_public_ip = random_ip
 
 
 def interfaces_in(subnet: Subnet) -> list[NetworkInterface]:
@@ -175,6 +182,12 @@ def gateway_before_address(self):
         return
     if not has_internet_gateway(self.ec2_backend, vpc_id):
         raise EC2ClientError("Gateway.NotAttached", f"Network {vpc_id} is not attached to any internet gateway")
+
+
+@corrects(ElasticAddress, "instance_id")
+def instance_of_address(original, self):
+    """The instance behind the interface; moto shows one only for an address that was given to an instance by its id."""
+    return self.eni.instance.id if self.eni is not None and self.eni.instance is not None else original(self)
 
 
 @before(EC2Response, "disassociate_address")

@@ -1,32 +1,24 @@
-"""Auto Scaling groups that launch what their launch template says, keep their size, and tell what they did.
+"""The API of Auto Scaling: what a group is made of, refuses, keeps at an update, and shows.
 
-moto puts all instances of a group into its first subnet, shows them with the template's current default version (so
-that none ever looks out of date), overwrites a group of the same name and orphans its instances, loses the mixed
-instances policy at the next update, and has no scaling activities. Here a group is reconciled whenever it changes or is
-looked at: AWS does so all the time.
+moto shows instances with their template's current default version (so that none ever looks out of date), overwrites a
+group of the same name and orphans its instances, and loses the mixed instances policy at the next update. How groups
+keep their size is capacity.py's subject.
 
 Corrects moto/autoscaling/models.py and moto/autoscaling/responses.py.
 """
 
 import copy
-import json
-import math
-import uuid
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 
-from moto.autoscaling import models
 from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
-from moto.core.utils import utcnow
 
-from .launching import Launch
+from . import capacity
 from .listings import Page, matches
 from .patching import after, before, corrects
-
-_GROUP_TAG = models.ASG_NAME_TAG
 
 # Members of a request that moto drops, or replaces by a default when they are 0, and the attributes that show them.
 _KEPT_MEMBERS = {
@@ -92,6 +84,8 @@ def _distribution(given: dict) -> dict:
     }
     if distribution["SpotAllocationStrategy"] == "lowest-price":
         distribution.setdefault("SpotInstancePools", 2)
+    else:
+        distribution.pop("SpotInstancePools", None)
     return distribution
 
 
@@ -115,264 +109,7 @@ def launched_version(original, self):
     }
 
 
-# Launching
-
-
-def _version(group: FakeAutoScalingGroup, override: dict):
-    """The launch template version to launch from: an override may name a template of its own."""
-    named = override.get("LaunchTemplateSpecification")
-    template = group.ec2_launch_template
-    number = group.launch_template_version
-    if named:
-        backend = group.ec2_backend
-        template = (
-            backend.get_launch_template(named["LaunchTemplateId"])
-            if named.get("LaunchTemplateId")
-            else backend.get_launch_template_by_name(named["LaunchTemplateName"])
-        )
-        number = named.get("Version") or "$Default"
-    if template.id not in group.ec2_backend.launch_templates:
-        raise ValidationError(f"The specified launch template, with template ID {template.id}, does not exist.")
-    return template.get_version(number)
-
-
-def _overrides(group: FakeAutoScalingGroup) -> list[dict]:
-    return ((group.mixed_instances_policy or {}).get("LaunchTemplate") or {}).get("Overrides") or [{}]
-
-
-def _launch(group: FakeAutoScalingGroup, override: dict) -> tuple[Launch, object]:
-    version = _version(group, override)
-    spec = copy.deepcopy(version.data)
-    if override.get("InstanceType"):
-        spec["InstanceType"] = override["InstanceType"]
-    elif override.get("InstanceRequirements") or spec.get("InstanceRequirements"):
-        raise NotImplementedError("InstanceRequirements")
-    if override.get("WeightedCapacity"):
-        raise NotImplementedError("WeightedCapacity")
-    launch = Launch(
-        group.ec2_backend,
-        spec,
-        template=version.template,
-        version=version.number,
-        instance_tags={**group.get_propagated_tags(), _GROUP_TAG: group.name},
-    )
-    return launch, version
-
-
-def _check_launch_source(group: FakeAutoScalingGroup) -> None:
-    """AWS tries the template without launching, when a group is made and when it changes."""
-    if group.ec2_launch_template is None:
-        return
-    for override in _overrides(group):
-        launch, _ = _launch(group, override)
-        if not launch.spec.get("InstanceType"):
-            raise ValidationError(
-                "You must use a valid fully-formed launch template. The request must contain the parameter InstanceType"
-            )
-        try:
-            launch.check()
-        except ServiceException as error:
-            raise ValidationError(f"You must use a valid fully-formed launch template. {error.message}") from None
-
-
-def _place(group: FakeAutoScalingGroup, launch: Launch) -> dict:
-    """Where the next instance goes: the group's emptiest subnet, or zone. Says so for the activity's details."""
-    spec = launch.spec
-    named = [
-        entry["NetworkInterfaceId"] for entry in spec.get("NetworkInterfaces") or [] if entry.get("NetworkInterfaceId")
-    ]
-    if group.vpc_zone_identifier:
-        subnets = group.vpc_zone_identifier.split(",")
-        used = Counter(state.instance.subnet_id for state in group.instance_states)
-        subnet_id = min(subnets, key=lambda candidate: used[candidate])
-        spec["SubnetId"] = subnet_id
-        zone = group.ec2_backend.get_subnet(subnet_id).availability_zone
-        return {"Subnet ID": subnet_id, "Availability Zone": zone}
-    if named:
-        interface = group.ec2_backend.get_network_interface(named[0])
-        zone = interface.subnet.availability_zone
-        if zone not in group.availability_zones:
-            raise ValidationError(
-                f"The network interface {interface.id} is in {zone}, which is not a zone of the Auto Scaling group"
-            )
-    else:
-        used = Counter(state.availability_zone for state in group.instance_states)
-        zone = min(group.availability_zones, key=lambda candidate: used[candidate])
-    spec["Placement"] = {**(spec.get("Placement") or {}), "AvailabilityZone": zone}
-    return {"Availability Zone": zone}
-
-
-def _wants_spot(group: FakeAutoScalingGroup) -> bool:
-    if not group.mixed_instances_policy:
-        return False
-    distribution = group.mixed_instances_policy["InstancesDistribution"]
-    base = int(distribution["OnDemandBaseCapacity"])
-    share = int(distribution["OnDemandPercentageAboveBaseCapacity"]) / 100
-    wanted = group.desired_capacity or 0
-    on_demand = min(base, wanted) + math.ceil(max(0, wanted - base) * share)
-    return sum(state.instance.lifecycle != "spot" for state in group.instance_states) >= on_demand
-
-
-def _launch_one(group: FakeAutoScalingGroup) -> InstanceState:
-    overrides = _overrides(group)
-    spot = _wants_spot(group)
-    # On-demand capacity follows the order of the overrides; spot capacity is spread over them.
-    override = overrides[len(group.instance_states) % len(overrides)] if spot else overrides[0]
-    launch, version = _launch(group, override)
-    details = _place(group, launch)
-    if spot:
-        launch.spec["InstanceMarketOptions"] = {"MarketType": "spot"}
-    instance = launch.run(1).instances[0]
-    instance.autoscaling_group = group
-    state = InstanceState(instance, protected_from_scale_in=group.new_instances_protected_from_scale_in)
-    state.version = version
-    state.details = details
-    return state
-
-
-# Capacity
-
-
-def reconcile(group: FakeAutoScalingGroup) -> None:
-    """Brings the group to its desired capacity, as far as EC2 lets it."""
-    if group.ec2_launch_template is None:
-        return
-    suspended = set(group._suspended_processes or [])
-    if "ReplaceUnhealthy" not in suspended:
-        _end(group, [s for s in group.instance_states if s.health_status == "Unhealthy"], "an instance health check")
-    if "Launch" not in suspended:
-        while len(_active(group)) < (group.desired_capacity or 0) and _try_to_launch(group):
-            pass
-    surplus = len(_active(group)) - (group.desired_capacity or 0)
-    if surplus > 0 and "Terminate" not in suspended:
-        _end(group, _to_scale_in(group, surplus), "a difference between desired and actual capacity")
-    _register_targets(group)
-
-
-def _active(group: FakeAutoScalingGroup) -> list[InstanceState]:
-    return [state for state in group.instance_states if state.lifecycle_state in ("InService", "Pending")]
-
-
-def launch_fault(account: str) -> str | None:
-    """The message with which the account's next launch shall fail, if a test has asked for one: set by the server."""
-    return None
-
-
-def _try_to_launch(group: FakeAutoScalingGroup) -> bool:
-    try:
-        fault = launch_fault(group.account_id)
-        if fault:
-            raise ValidationError(fault)
-        state = _launch_one(group)
-    except ServiceException as error:
-        _note_failed_launch(group, error.message)
-        return False
-    group.instance_states.append(state)
-    _note(group, f"Launching a new EC2 instance: {state.instance_id}", "Successful", details=state.details)
-    return True
-
-
-def _to_scale_in(group: FakeAutoScalingGroup, count: int) -> list[InstanceState]:
-    """The default termination policy: the fullest zone first, in it the oldest template version, then the oldest."""
-    candidates = [state for state in _active(group) if not state.protected_from_scale_in]
-    chosen = []
-    for _ in range(min(count, len(candidates))):
-        zones = Counter(state.availability_zone for state in candidates)
-        fullest = zones.most_common(1)[0][0]
-        victim = min(
-            (state for state in candidates if state.availability_zone == fullest),
-            key=lambda state: (state.version.number, state.instance.launch_time),
-        )
-        candidates.remove(victim)
-        chosen.append(victim)
-    return chosen
-
-
-def _end(group: FakeAutoScalingGroup, states: list[InstanceState], reason: str) -> None:
-    """Terminates instances of the group and forgets them."""
-    _forget(group, states)
-    for state in states:
-        group.ec2_backend.terminate_instances([state.instance_id])
-        _note(
-            group,
-            f"Terminating EC2 instance: {state.instance_id}",
-            "Successful",
-            cause=f"taken out of service in response to {reason}",
-        )
-
-
-def _forget(group: FakeAutoScalingGroup, states: list[InstanceState]) -> None:
-    """Takes instances out of the group and out of its target groups; moto leaves their targets registered."""
-    gone = {state.instance_id for state in states}
-    group.instance_states = [state for state in group.instance_states if state.instance_id not in gone]
-    for target_group in _target_groups(group):
-        for key in [key for key, target in target_group.targets.items() if target["Id"] in gone]:
-            del target_group.targets[key]
-
-
-def _target_groups(group: FakeAutoScalingGroup) -> list:
-    known = group.autoscaling_backend.elbv2_backend.target_groups
-    return [known[arn] for arn in group.target_group_arns or [] if arn in known]
-
-
-def _register_targets(group: FakeAutoScalingGroup) -> None:
-    for target_group in _target_groups(group):
-        registered = {target["Id"] for target in target_group.targets.values()}
-        missing = [s.instance_id for s in _active(group) if s.instance_id not in registered]
-        if missing:
-            target_group.register([{"Id": instance_id, "Port": target_group.port} for instance_id in missing])
-
-
 # Activities
-
-
-def _note(
-    group,
-    description: str,
-    status: str,
-    *,
-    cause: str | None = None,
-    details: dict | None = None,
-    message: str | None = None,
-) -> None:
-    now = utcnow()
-    cause = cause or (
-        "an instance was started in response to a difference between desired and actual capacity, increasing the "
-        f"capacity to {group.desired_capacity}"
-    )
-    group.autoscaling_backend.activities.insert(
-        0,
-        {
-            "ActivityId": str(uuid.uuid4()),
-            "AutoScalingGroupName": group.name,
-            "AutoScalingGroupARN": group.arn,
-            "Description": description,
-            "Cause": f"At {now:%Y-%m-%dT%H:%M:%SZ} {cause}.",
-            "StartTime": now,
-            "EndTime": now,
-            "StatusCode": status,
-            "StatusMessage": message,
-            "Progress": 100,
-            "Details": json.dumps(details or {}),
-        },
-    )
-
-
-def _note_failed_launch(group, problem: str) -> None:
-    """One activity per problem: AWS waits longer and longer between attempts, the emulator tries at every look."""
-    message = f"{problem.rstrip('.')}. Launching EC2 instance failed."
-    for activity in group.autoscaling_backend.activities:
-        if activity["AutoScalingGroupName"] == group.name:
-            if activity["StatusMessage"] == message:
-                activity["EndTime"] = utcnow()
-                return
-            break
-    _note(
-        group,
-        f"Launching a new EC2 instance.  Status Reason: {message}",
-        "Failed",
-        message=message,
-    )
 
 
 @corrects(AutoScalingResponse, "describe_scaling_activities")
@@ -381,7 +118,7 @@ def describe_scaling_activities(original, self):
     if self._get_param("Filters"):
         raise NotImplementedError("filters of DescribeScalingActivities")
     backend, name = self.autoscaling_backend, self._get_param("AutoScalingGroupName")
-    _reconcile_all(backend)
+    capacity.reconcile_all(backend)
     ids = self._get_param("ActivityIds", [])
     deleted_too = self._get_bool_param("IncludeDeletedGroups", False)
     if name and not deleted_too:
@@ -456,11 +193,11 @@ def create_auto_scaling_group(original, self):
             hook.get("DefaultResult"),
         )
     try:
-        _check_launch_source(group)
-    except ServiceException:
+        capacity.check_launch_source(group)
+    except (ServiceException, NotImplementedError):
         del self.autoscaling_backend.autoscaling_groups[name]
         raise
-    reconcile(group)
+    capacity.reconcile(group)
     return answer
 
 
@@ -478,14 +215,14 @@ def set_desired_capacity(original, self, new_capacity):
     self.desired_capacity = self.min_size if new_capacity is None else new_capacity
     # A group that is still being made is reconciled once it is known and its template has been checked.
     if self.name in self.autoscaling_backend.autoscaling_groups:
-        reconcile(self)
+        capacity.reconcile(self)
 
 
 @corrects(FakeAutoScalingGroup, "replace_autoscaling_group_instances")
 def replace_instances(original, self, count_needed, propagated_tags):
     if self.ec2_launch_template is None:
         return original(self, count_needed, propagated_tags)
-    reconcile(self)
+    capacity.reconcile(self)
 
 
 @before(AutoScalingResponse, "set_desired_capacity")
@@ -521,8 +258,8 @@ def update_auto_scaling_group(original, self):
             self._get_param("LaunchTemplate"),
             self._get_param("MixedInstancesPolicy"),
         )
-        _check_launch_source(group)
-    except ServiceException:
+        capacity.check_launch_source(group)
+    except (ServiceException, NotImplementedError):
         group.__dict__.update(before_update)
         raise
     group.min_size, group.max_size = smallest, largest
@@ -533,7 +270,7 @@ def update_auto_scaling_group(original, self):
     if protected is not None:
         group.new_instances_protected_from_scale_in = protected
     _keep_members(self, group)
-    reconcile(group)
+    capacity.reconcile(group)
     return EmptyResult()
 
 
@@ -548,29 +285,17 @@ def delete_auto_scaling_group(original, self):
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
             "still in the group.",
         )
-    _end(group, list(group.instance_states), "a user request to delete the group")
+    capacity.end(group, list(group.instance_states), "a user request to delete the group")
     del backend.autoscaling_groups[name]
     for key in [key for key, hook in backend.lifecycle_hooks.items() if hook.auto_scaling_group_name == name]:
         del backend.lifecycle_hooks[key]
     return EmptyResult()
 
 
-def _reconcile_all(backend: AutoScalingBackend) -> None:
-    for group in backend.autoscaling_groups.values():
-        if _unsettled(group):
-            reconcile(group)
-
-
-def _unsettled(group: FakeAutoScalingGroup) -> bool:
-    return len(_active(group)) != (group.desired_capacity or 0) or any(
-        state.health_status == "Unhealthy" for state in group.instance_states
-    )
-
-
 @corrects(AutoScalingResponse, "describe_auto_scaling_groups")
 def describe_auto_scaling_groups(original, self):
     backend, names = self.autoscaling_backend, self._get_param("AutoScalingGroupNames", [])
-    _reconcile_all(backend)
+    capacity.reconcile_all(backend)
     groups = [
         group
         for group in backend.autoscaling_groups.values()
@@ -603,7 +328,7 @@ def _group_matches(group: FakeAutoScalingGroup, name: str, wanted: list[str]) ->
 @corrects(AutoScalingResponse, "describe_auto_scaling_instances")
 def describe_auto_scaling_instances(original, self):
     """At most 50 instances in one answer; moto shows all."""
-    _reconcile_all(self.autoscaling_backend)
+    capacity.reconcile_all(self.autoscaling_backend)
     states = self.autoscaling_backend.describe_auto_scaling_instances(self._get_param("InstanceIds", []))
     shown, token = _page(self, states, largest=50)
     return ActionResult({"AutoScalingInstances": shown, "NextToken": token})
@@ -640,15 +365,15 @@ def instance_ended(original, self, instance_ids):
     for group in self.autoscaling_groups.values():
         ended = [state for state in group.instance_states if state.instance_id in instance_ids]
         if ended:
-            _forget(group, ended)
+            capacity.forget(group, ended)
             for state in ended:
-                _note(
+                capacity.note(
                     group,
                     f"Terminating EC2 instance: {state.instance_id}",
                     "Successful",
                     cause="taken out of service in response to an EC2 health check indicating it has been terminated",
                 )
-            reconcile(group)
+            capacity.reconcile(group)
 
 
 @corrects(AutoScalingResponse, "terminate_instance_in_auto_scaling_group")
@@ -671,15 +396,15 @@ def _terminate_in_group(response, group: FakeAutoScalingGroup, state: InstanceSt
                 "lower group's min size."
             )
         group.desired_capacity -= 1
-    _end(group, [state], "a user request")
+    capacity.end(group, [state], "a user request")
     activity = dict(group.autoscaling_backend.activities[0])
-    reconcile(group)
+    capacity.reconcile(group)
     return ActionResult({"Activity": {**activity, "StatusCode": "InProgress", "Progress": 0}})
 
 
 @after(AutoScalingResponse, "set_instance_health")
 def replace_unhealthy(self):
-    _reconcile_all(self.autoscaling_backend)
+    capacity.reconcile_all(self.autoscaling_backend)
 
 
 @before(AutoScalingResponse, "set_instance_health")
@@ -691,4 +416,4 @@ def instance_must_be_managed(self):
 
 @after(AutoScalingResponse, "resume_processes")
 def catch_up(self):
-    _reconcile_all(self.autoscaling_backend)
+    capacity.reconcile_all(self.autoscaling_backend)

@@ -212,6 +212,14 @@ def attach_to_running_instance(self):
         )
 
 
+@corrects(EC2Backend, "attach_volume")
+def attach_volume(original, self, volume_id, instance_id, device_path, delete_on_termination=False):
+    """The volume shows whether it goes with the instance; moto tells it at the instance only."""
+    attachment = original(self, volume_id, instance_id, device_path, delete_on_termination)
+    attachment.delete_on_termination = delete_on_termination
+    return attachment
+
+
 @before(EC2Response, "create_volume")
 def volume_in_zone(self):
     zone = self._get_param("AvailabilityZone")

@@ -1,0 +1,141 @@
+//! What the tests of several rooms share: the example clusters, facts for them, worlds made of them, golden files.
+
+pub mod fake_cloud;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use crate::cloud::facts::StateLocation;
+use crate::cloud::{Facts, HostedZone, InstanceTypeFacts, Observed, Physical, ResolvedImage, World};
+use crate::model::{Desired, Kind, Resource, ResourceId, build, fixed_addresses};
+use crate::spec::{Architecture, Cluster, DnsVisibility};
+
+pub const EXAMPLES: [&str; 4] = ["minimal", "ha-private", "ml-spot-gpu", "existing-vpc"];
+
+pub fn example(name: &str) -> Cluster {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{name}.yaml"));
+    cluster(&std::fs::read_to_string(path).unwrap())
+}
+
+pub fn cluster(document: &str) -> Cluster {
+    crate::spec::load("cluster.yaml", document).unwrap_or_else(|found| panic!("{}", found.render(false)))
+}
+
+/// Facts as they would be resolved for a cluster.
+pub fn facts(cluster: &Cluster) -> Facts {
+    let groups = cluster.node_groups.iter().map(|group| (&group.image, &group.instance_types, group.gpu.is_some()));
+    let first = [cluster.control_plane.instance_type.clone()].to_vec();
+    let mut facts = Facts {
+        account: "123456789012".into(),
+        partition: "aws".into(),
+        cluster_uid: "0123456789abcdef0123456789abcdef".into(),
+        images: BTreeMap::new(),
+        instance_types: BTreeMap::new(),
+        hosted_zone: cluster.dns.as_ref().map(|dns| HostedZone {
+            id: "Z0123456789ABC".into(),
+            name: dns.zone.clone(),
+            private: dns.visibility == DnsVisibility::Private,
+        }),
+        network: None,
+        slot_addresses: fixed_addresses(cluster).into_iter().collect(),
+        state: StateLocation {
+            bucket: "kclust-state".into(),
+            prefix: format!("team/{}", cluster.name),
+            region: cluster.region.to_string(),
+        },
+    };
+    // An existing network, where the model leaves the addresses to its owner.
+    for slot in cluster.slots() {
+        facts.slot_addresses.entry(slot.name).or_insert(Ipv4Addr::new(10, 1, slot.index, 10));
+    }
+    for (image, types, has_gpu) in groups.chain([(&cluster.control_plane.image, &first, false)]) {
+        for name in types {
+            let architecture = Architecture::of(name);
+            let gpus = u32::from(has_gpu);
+            let known = InstanceTypeFacts { name: name.to_string(), architecture, vcpus: 4, memory_mib: 16_384, gpus };
+            facts.instance_types.insert(name.to_string(), known);
+            let id = format!("ami-{}", architecture.go());
+            let resolved = ResolvedImage { id, name: "ubuntu".into(), architecture, root_device: "/dev/sda1".into() };
+            facts.images.insert(Facts::image_key(image, architecture), resolved);
+        }
+    }
+    facts
+}
+
+/// The resources of a cluster. What templates render is replaced by a word that stays when they change; the boot program's digest
+/// stays in it, as the reference that it is.
+pub fn desired(cluster: &Cluster) -> Desired {
+    let mut desired = build(cluster, &facts(cluster));
+    let digest = "0".repeat(64);
+    for (id, resource) in &mut desired {
+        match resource {
+            Resource::LaunchTemplate(template) => template.user_data.text = format!("user-data of {} with {digest}", id.name),
+            Resource::BootstrapObject(object) => {
+                object.key = format!("bootstrap/boot-{digest}.sh");
+                object.sha256.clone_from(&digest);
+                object.content = Some("boot program".into());
+            }
+            _ => {}
+        }
+    }
+    desired
+}
+
+/// A resource as observation returns it: without what AWS does not tell.
+pub fn as_observed(resource: &Resource) -> Resource {
+    let mut observed = resource.clone();
+    match &mut observed {
+        Resource::KeyPair(pair) => pair.public_key.clear(),
+        Resource::BootstrapObject(object) => object.content = None,
+        Resource::VpcEndpoint(endpoint) => endpoint.tags.clear(),
+        Resource::SecurityGroupRule(rule) => rule.tags.clear(),
+        Resource::InstanceProfile(profile) => profile.tags.clear(),
+        Resource::LoadBalancer(balancer) => balancer.tags.clear(),
+        Resource::TargetGroup(group) => group.tags.clear(),
+        Resource::Listener(listener) => listener.tags.clear(),
+        Resource::LaunchTemplate(template) => template.tags.clear(),
+        _ => {}
+    }
+    observed
+}
+
+/// What AWS would give a resource. `number` tells objects of one kind apart.
+pub fn physical(id: &ResourceId, number: usize) -> Physical {
+    let mut physical = Physical::new(format!("{}-{number:04}", id.kind.as_str().to_lowercase()));
+    match id.kind {
+        Kind::LoadBalancer => {
+            physical.dns_name = Some(format!("api-{number}.elb.amazonaws.com"));
+            physical.hosted_zone_id = Some("Z00ELB".into());
+        }
+        Kind::ElasticIp => physical.public_address = Some(Ipv4Addr::from(0xC633_6400 + u32::try_from(number).unwrap())),
+        _ => {}
+    }
+    physical
+}
+
+/// The world in which everything is as desired.
+pub fn world(desired: &Desired) -> World {
+    let mut world = World::default();
+    for (number, (id, resource)) in desired.iter().enumerate() {
+        let observed = Observed { resource: as_observed(resource), physical: physical(id, number) };
+        world.resources.insert(id.clone(), observed);
+    }
+    world
+}
+
+/// Reads `Kind/name`.
+pub fn id(text: &str) -> ResourceId {
+    ResourceId::parse(text).unwrap_or_else(|| panic!("{text}"))
+}
+
+/// Compares `actual` with a file below `tests/golden`. `UPDATE_GOLDEN=1` writes the file; read the difference before keeping it.
+pub fn golden(path: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(path);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(expected == actual, "{} differs; UPDATE_GOLDEN=1 writes it anew:\n{actual}", path.display());
+}

@@ -1,0 +1,300 @@
+//! A cloud in memory for tests: it keeps what it is told to make, insists on order, fails as scripted and remembers every call.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep};
+
+use super::{as_observed, id as parsed, physical};
+use crate::cloud::{
+    Cloud, CloudError, Creation, ErrorClass, Identity, Leftover, Observed, Outputs, Physical, Readiness, Scope, World,
+};
+use crate::model::{Kind, Resource, ResourceId};
+use crate::plan::Action;
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Arrives,
+    /// Refused, without effect.
+    Refused(ErrorClass),
+    /// It takes effect, and the answer is lost.
+    AnswerLost,
+    /// It takes effect, and nobody lives to hear of it.
+    NeverReturns,
+}
+
+/// A call that makes, changes or removes something.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Counts from 0.
+    pub number: usize,
+    pub id: ResourceId,
+    pub action: Action,
+    /// Counts from 0, for each resource and action.
+    pub attempt: usize,
+    pub retry: bool,
+    pub token: String,
+    pub begin: Instant,
+    pub end: Option<Instant>,
+}
+
+impl Call {
+    pub fn is(&self, action: Action, id: &str) -> bool {
+        self.action == action && self.id.to_string() == id
+    }
+}
+
+type Script = Box<dyn Fn(&Call) -> Fate + Send + Sync>;
+type Latency = Box<dyn Fn(Kind, Action) -> Duration + Send + Sync>;
+
+/// The cloud. Everything that it does goes by tokio's clock, so that tests can pause it.
+pub struct FakeCloud {
+    state: Mutex<State>,
+    script: Script,
+    latency: Latency,
+}
+
+#[derive(Default)]
+struct State {
+    /// Everything that exists, in the order of its making.
+    objects: Vec<(ResourceId, Observed)>,
+    made: usize,
+    tokens: BTreeMap<String, Physical>,
+    /// Looks until it is ready, or the reason why it never will be.
+    pending: BTreeMap<ResourceId, Result<usize, String>>,
+    /// Looks until it is gone, once deleted.
+    lingers: BTreeMap<ResourceId, usize>,
+    log: Vec<Call>,
+}
+
+impl Default for FakeCloud {
+    fn default() -> Self {
+        Self { state: Mutex::default(), script: Box::new(|_| Fate::Arrives), latency: Box::new(|_, _| Duration::ZERO) }
+    }
+}
+
+impl FakeCloud {
+    /// A cloud in which `world` exists.
+    pub fn with_world(world: &World) -> Self {
+        let cloud = Self::default();
+        {
+            let mut state = cloud.state();
+            let objects = world.resources.iter().map(|(id, observed)| (id.clone(), observed.clone()));
+            state.objects = objects.chain(world.duplicates.clone()).collect();
+            // Apart from the numbers that the world came with.
+            state.made = 5000;
+        }
+        cloud
+    }
+
+    pub fn script(mut self, script: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> Self {
+        self.script = Box::new(script);
+        self
+    }
+
+    pub fn latency(mut self, latency: impl Fn(Kind, Action) -> Duration + Send + Sync + 'static) -> Self {
+        self.latency = Box::new(latency);
+        self
+    }
+
+    /// `id` is ready at the look after `looks` of them.
+    pub fn pending(self, id: &str, looks: usize) -> Self {
+        self.state().pending.insert(parsed(id), Ok(looks));
+        self
+    }
+
+    pub fn never_ready(self, id: &str, reason: &str) -> Self {
+        self.state().pending.insert(parsed(id), Err(reason.to_owned()));
+        self
+    }
+
+    /// `id` is gone at the look after `looks` of them.
+    pub fn lingers(self, id: &str, looks: usize) -> Self {
+        self.state().lingers.insert(parsed(id), looks);
+        self
+    }
+
+    pub fn log(&self) -> Vec<Call> {
+        self.state().log.clone()
+    }
+
+    /// What is observed, which is what exists.
+    pub fn world(&self) -> World {
+        let mut world = World::default();
+        for (id, observed) in self.state().objects.clone() {
+            if world.resources.contains_key(&id) {
+                world.duplicates.push((id, observed));
+            } else {
+                world.resources.insert(id, observed);
+            }
+        }
+        world
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    async fn call<T>(
+        &self,
+        id: &ResourceId,
+        action: Action,
+        (token, retry): (&str, bool),
+        effect: impl FnOnce(&mut State) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        let (number, fate) = {
+            let mut state = self.state();
+            let number = state.log.len();
+            let attempt = state.log.iter().filter(|call| call.id == *id && call.action == action).count();
+            let (token, begin) = (token.to_owned(), Instant::now());
+            let call = Call { number, id: id.clone(), action, attempt, retry, token, begin, end: None };
+            let fate = (self.script)(&call);
+            state.log.push(call);
+            (number, fate)
+        };
+        sleep((self.latency)(id.kind, action)).await;
+        let result = {
+            let mut state = self.state();
+            state.log[number].end = Some(Instant::now());
+            match fate {
+                Fate::Refused(class) => Err(refused(class, &format!("{action:?} {id}"), "scripted")),
+                Fate::Arrives => effect(&mut state),
+                Fate::AnswerLost => {
+                    effect(&mut state).and(Err(refused(ErrorClass::Transport, &format!("{action:?} {id}"), "lost")))
+                }
+                Fate::NeverReturns => effect(&mut state),
+            }
+        };
+        if fate == Fate::NeverReturns {
+            std::future::pending::<()>().await;
+        }
+        result
+    }
+}
+
+fn refused(class: ErrorClass, operation: &str, message: &str) -> CloudError {
+    CloudError { class, operation: operation.to_owned(), code: None, message: message.to_owned(), request_id: None }
+}
+
+impl State {
+    fn first(&self, id: &ResourceId) -> Option<&Observed> {
+        self.objects.iter().find(|(known, _)| known == id).map(|(_, observed)| observed)
+    }
+
+    /// Everything that `resource` refers to is there, under the id that the caller knows.
+    fn check_references(&self, id: &ResourceId, resource: &Resource, outputs: &Outputs) -> Result<(), CloudError> {
+        for target in resource.references().into_iter().filter(|target| target.kind != Kind::BootstrapObject) {
+            let there = self.first(&target).map(|observed| &observed.physical);
+            if there.is_none() || outputs.get(&target) != there {
+                return Err(refused(ErrorClass::Invalid, &format!("make {id}"), &format!("{target} is not there")));
+            }
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, creation: &Creation<'_>, outputs: &Outputs) -> Result<Physical, CloudError> {
+        let Creation { id, resource, token, retry } = creation;
+        self.check_references(id, resource, outputs)?;
+        if let Some(made) = self.tokens.get(*token) {
+            return Ok(made.clone());
+        }
+        if let Some(found) = self.first(id).filter(|_| *retry) {
+            return Ok(found.physical.clone());
+        }
+        self.made += 1;
+        let made = physical(id, self.made);
+        self.tokens.insert((*token).to_owned(), made.clone());
+        self.objects.push(((*id).clone(), Observed { resource: as_observed(resource), physical: made.clone() }));
+        Ok(made)
+    }
+
+    fn update(&mut self, id: &ResourceId, observed: &Observed, desired: &Resource) -> Result<Physical, CloudError> {
+        let object = self.objects.iter_mut().find(|(_, known)| known.physical.id == observed.physical.id);
+        let (_, known) = object.ok_or_else(|| refused(ErrorClass::NotFound, &format!("change {id}"), "it is gone"))?;
+        known.resource = as_observed(desired);
+        Ok(known.physical.clone())
+    }
+
+    fn delete(&mut self, id: &ResourceId, observed: &Observed) -> Result<(), CloudError> {
+        let gone = &observed.physical.id;
+        let is_first = self.first(id).is_some_and(|first| first.physical.id == *gone);
+        let user = self.objects.iter().find(|(_, other)| is_first && other.resource.references().contains(id));
+        if let Some((user, _)) = user {
+            return Err(refused(ErrorClass::InUse, &format!("remove {id}"), &format!("{user} needs it")));
+        }
+        if !self.lingers.contains_key(id) {
+            self.objects.retain(|(_, known)| known.physical.id != *gone);
+        }
+        Ok(())
+    }
+
+    /// Asked only about what was deleted.
+    fn is_gone(&mut self, id: &ResourceId, observed: &Observed) -> bool {
+        match self.lingers.get_mut(id) {
+            Some(looks) if *looks > 0 => *looks -= 1,
+            _ => self.objects.retain(|(_, known)| known.physical.id != observed.physical.id),
+        }
+        !self.objects.iter().any(|(_, known)| known.physical.id == observed.physical.id)
+    }
+}
+
+#[async_trait]
+impl Cloud for FakeCloud {
+    async fn identity(&self) -> Result<Identity, CloudError> {
+        Ok(Identity { account: "123456789012".into(), arn: "arn:aws:iam::123456789012:user/test".into() })
+    }
+
+    async fn observe(&self, _scope: &Scope) -> Result<World, CloudError> {
+        Ok(self.world())
+    }
+
+    async fn create(&self, creation: Creation<'_>, outputs: &Outputs) -> Result<Physical, CloudError> {
+        let with = (creation.token, creation.retry);
+        self.call(creation.id, Action::Create, with, |state| state.create(&creation, outputs)).await
+    }
+
+    async fn update(
+        &self,
+        id: &ResourceId,
+        observed: &Observed,
+        desired: &Resource,
+        token: &str,
+        outputs: &Outputs,
+    ) -> Result<Physical, CloudError> {
+        let effect = |state: &mut State| {
+            state.check_references(id, desired, outputs)?;
+            state.update(id, observed, desired)
+        };
+        self.call(id, Action::Update, (token, false), effect).await
+    }
+
+    async fn delete(&self, id: &ResourceId, observed: &Observed) -> Result<(), CloudError> {
+        self.call(id, Action::Delete, ("", false), |state| state.delete(id, observed)).await
+    }
+
+    async fn readiness(&self, id: &ResourceId, _physical: &Physical) -> Result<Readiness, CloudError> {
+        Ok(match self.state().pending.get_mut(id) {
+            None | Some(Ok(0)) => Readiness::Ready,
+            Some(Ok(looks)) => {
+                *looks -= 1;
+                Readiness::Pending("still pending".into())
+            }
+            Some(Err(reason)) => Readiness::Failed(reason.clone()),
+        })
+    }
+
+    async fn is_gone(&self, id: &ResourceId, observed: &Observed) -> Result<bool, CloudError> {
+        Ok(self.state().is_gone(id, observed))
+    }
+
+    async fn leftovers(&self, _scope: &Scope) -> Result<Vec<Leftover>, CloudError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_leftover(&self, _leftover: &Leftover) -> Result<(), CloudError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! AccessDenied on any call: the message names the permission that is missing, and once it is given the same command goes on.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use serde_json::{Value as Json, json};
+
+use super::{CREATE, DELETE};
+use crate::harness::Account;
+
+type Action = (String, String);
+
+/// What the policy of the operator must allow for a call: the name of the action in IAM, where it is not the call's own.
+fn permission((service, action): &Action) -> String {
+    let service = if service == "elbv2" { "elasticloadbalancing" } else { service };
+    let action = match (service, action.as_str()) {
+        ("s3", "ListObjectsV2" | "HeadBucket") => "ListBucket",
+        ("s3", "ListObjectVersions") => "ListBucketVersions",
+        ("s3", "DeleteObjects") => "DeleteObjectVersion",
+        ("s3", "PutBucketEncryption") => "PutEncryptionConfiguration",
+        ("s3", "PutPublicAccessBlock") => "PutBucketPublicAccessBlock",
+        ("s3", "PutBucketLifecycleConfiguration") => "PutLifecycleConfiguration",
+        (_, action) => action,
+    };
+    format!("{service}:{action}")
+}
+
+fn denial((service, action): &Action) -> Json {
+    let code = match service.as_str() {
+        "ec2" => "UnauthorizedOperation",
+        "ssm" => "AccessDeniedException",
+        _ => "AccessDenied",
+    };
+    json!([{ "service": service, "action": action, "status": 403, "code": code, "message": "You are not authorized to do this." }])
+}
+
+fn action_of(call: &Json) -> Action {
+    (call["service"].as_str().unwrap().to_owned(), call["action"].as_str().unwrap().to_owned())
+}
+
+/// The actions of a clean run, in two parts: those that come for the first time before `first_change`, when nothing can have been
+/// changed yet, and the others.
+fn actions(calls: &[Json], first_change: &str) -> (Vec<Action>, Vec<Action>) {
+    let at = calls.iter().position(|call| call["action"] == first_change).expect("the first change");
+    let early: BTreeSet<Action> = calls[..at].iter().map(action_of).collect();
+    let all: BTreeSet<Action> = calls.iter().map(action_of).collect();
+    let late = all.difference(&early).cloned().collect();
+    (early.into_iter().collect(), late)
+}
+
+/// Does `work` for every action, some at a time.
+fn for_each(actions: &[Action], work: impl Fn(&Action) + Sync) {
+    let queue = Mutex::new(actions.iter());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while let Some(action) = { queue.lock().unwrap().next() } {
+                    work(action);
+                }
+            });
+        }
+    });
+}
+
+/// Runs a command without one permission.
+#[track_caller]
+fn denied(account: &Account, action: &Action, args: &[&str]) {
+    account.set_faults(&denial(action));
+    let run = account.kclust(args);
+    account.set_faults(&json!([]));
+    let needs = format!("needs permission for {}", permission(action));
+    assert_eq!(run.code, 1, "{action:?}:\n{}", run.stderr);
+    run.fails(1, &["You are not authorized to do this", &needs]);
+}
+
+#[test]
+fn create() {
+    let begun = Instant::now();
+    let account = Account::new();
+    account.kclust(&CREATE).expect(0);
+    let (early, late) = actions(&account.calls(), "CreateBucket");
+    assert!(early.len() >= 20 && late.len() >= 25, "{early:?} {late:?}");
+    let account = Account::new();
+    let empty = account.world();
+    for action in &early {
+        denied(&account, action, &CREATE);
+        assert_eq!(account.world(), empty, "{action:?}");
+    }
+    for_each(&late, |action| {
+        let account = Account::new();
+        let before = account.resources();
+        if tolerated_by_create(action) {
+            account.set_faults(&denial(action));
+            account.kclust(&CREATE).expect(0);
+            account.set_faults(&json!([]));
+        } else {
+            denied(&account, action, &CREATE);
+            account.kclust(&CREATE).expect(0);
+        }
+        account.has_one_whole_cluster_or_lock(action);
+        account.is_clean_after_delete(&before);
+    });
+    eprintln!("create: {} + {} actions in {:?}", early.len(), late.len(), begun.elapsed());
+}
+
+/// Giving the lock back is the last thing: the cluster is there, and the lock of a process that has ended binds nobody.
+fn tolerated_by_create((service, action): &Action) -> bool {
+    service == "s3" && action == "DeleteObject"
+}
+
+impl Account {
+    #[track_caller]
+    fn has_one_whole_cluster_or_lock(&self, action: &Action) {
+        if !tolerated_by_create(action) {
+            self.has_one_whole_cluster();
+        }
+    }
+}
+
+#[test]
+fn validate() {
+    let account = Account::with_cluster();
+    account.kclust(&["validate"]).expect(4);
+    let all: BTreeSet<Action> = account.calls().iter().map(action_of).collect();
+    assert!(all.len() >= 15, "{all:?}");
+    let before = account.world();
+    for action in &all {
+        account.set_faults(&denial(action));
+        let run = account.kclust(&["validate", "-o", "json"]);
+        account.set_faults(&json!([]));
+        let permission = permission(action);
+        match run.code {
+            1 => drop(run.fails(1, &["You are not authorized to do this", &format!("needs permission for {permission}")])),
+            // What cannot be looked at is one unknown check of the report; the others are worth having.
+            4 => assert!(run.stdout.contains(&permission), "{action:?}: {}", run.stdout),
+            code => panic!("{action:?}: {code}"),
+        }
+    }
+    assert_eq!(account.world(), before);
+    eprintln!("validate: {} actions", all.len());
+}
+
+#[test]
+fn delete() {
+    let begun = Instant::now();
+    let account = Account::with_cluster();
+    account.kclust(&DELETE).expect(0);
+    let (early, late) = actions(&account.calls(), "PutObject");
+    assert!(early.len() >= 15 && late.len() >= 25, "{early:?} {late:?}");
+    let account = Account::with_cluster();
+    let whole = account.world();
+    for action in &early {
+        denied(&account, action, &DELETE);
+        assert_eq!(account.world(), whole, "{action:?}");
+    }
+    for_each(&late, |action| {
+        let account = Account::new();
+        let before = account.resources();
+        account.kclust(&CREATE).expect(0);
+        denied(&account, action, &DELETE);
+        account.is_clean_after_delete(&before);
+    });
+    eprintln!("delete: {} + {} actions in {:?}", early.len(), late.len(), begun.elapsed());
+}

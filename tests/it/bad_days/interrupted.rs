@@ -1,0 +1,199 @@
+//! Commands that end before their work is done, and what the same command does then.
+
+use serde_json::{Value as Json, json};
+
+use super::{CLUSTER, CREATE, DELETE, SPEC};
+use crate::harness::{Account, Running};
+
+/// Every call takes its time, so that there is a middle to be interrupted in.
+fn slow(account: &Account) {
+    account.set_faults(&json!([{ "latency_ms": 40 }]));
+}
+
+fn is_change(call: &Json) -> bool {
+    let action = call["action"].as_str().unwrap();
+    call["service"] != "s3" && !["Describe", "Get", "List"].iter().any(|verb| action.starts_with(verb))
+}
+
+/// Waits until nobody is asking any more: what a dead process had asked for has happened by then.
+fn settled(account: &Account) {
+    account.wait_for_calls("the end of all calls", |calls| calls.iter().all(|call| !call["end"].is_null()));
+}
+
+#[test]
+fn ctrl_c_while_a_cluster_is_made() {
+    let account = Account::new();
+    let before = account.resources();
+    slow(&account);
+    let running = Running::start(&mut account.command(&CREATE));
+    account.wait_for_calls("some changes", |calls| calls.iter().filter(|call| is_change(call)).count() >= 10);
+    running.signal("INT");
+    let words = [
+        "interrupted: create of dev.k8s.local is not finished",
+        "not done: ",
+        "steps;",
+        "run the same command again to go on, or `kclust delete dev.k8s.local` to remove what exists",
+    ];
+    running.wait().fails(130, &words);
+    assert!(!account.state_keys().contains(&format!("{CLUSTER}/lock")), "the lock was not released");
+    account.set_faults(&json!([]));
+    account.kclust(&CREATE).expect(0);
+    account.has_one_whole_cluster();
+    account.is_clean_after_delete(&before);
+}
+
+#[test]
+fn ctrl_c_while_a_cluster_is_deleted() {
+    let account = Account::new();
+    let before = account.resources();
+    account.kclust(&CREATE).expect(0);
+    account.forget_calls();
+    slow(&account);
+    let running = Running::start(&mut account.command(&DELETE));
+    account.wait_for_calls("some changes", |calls| calls.iter().filter(|call| is_change(call)).count() >= 10);
+    running.signal("TERM");
+    running.wait().fails(130, &["interrupted: delete of dev.k8s.local is not finished", "run the same command again"]);
+    account.set_faults(&json!([]));
+    account.is_clean_after_delete(&before);
+}
+
+/// Before anything is changed there is nothing to wait for.
+#[test]
+fn ctrl_c_before_anything_is_changed() {
+    let account = Account::new();
+    account.set_faults(&json!([{ "service": "ec2", "action": "DescribeVpcs", "latency_ms": 3000 }]));
+    let running = Running::start(&mut account.command(&CREATE));
+    account.wait_for_calls("the first look", |calls| calls.iter().any(|call| call["action"] == "DescribeVpcs"));
+    let before = account.world();
+    running.signal("INT");
+    let run = running.wait();
+    // The shell shows a process that a signal ended as 128 + 2.
+    assert!(matches!(run.code, -1 | 130), "{}", run.code);
+    assert_eq!(run.stdout, "");
+    settled(&account);
+    assert_eq!(account.world(), before);
+}
+
+/// An impatient operator: the second Ctrl-C ends the command at once, and the next one takes up from there.
+#[test]
+fn ctrl_c_twice() {
+    let account = Account::new();
+    account.set_faults(&json!([{ "service": "ec2", "action": "CreateSubnet", "latency_ms": 4000 }]));
+    let running = Running::start(&mut account.command(&CREATE));
+    account.wait_for_calls("the slow call", |calls| calls.iter().any(|call| call["action"] == "CreateSubnet"));
+    running.signal("INT");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    running.signal("INT");
+    let run = running.wait().expect(130).says(&["press Ctrl-C again to stop at once"]);
+    assert_eq!(run.stdout, "");
+    let calls = account.calls();
+    assert!(calls.iter().any(|call| call["end"].is_null()), "it waited for the slow call");
+    settled(&account);
+    account.set_faults(&json!([]));
+    account.kclust(&CREATE).expect(0).says(&[]);
+    account.has_one_whole_cluster();
+}
+
+/// Killed after the n-th call, whatever it is: the lock is taken over at once, since its process is known to be dead, and nothing
+/// is made twice.
+#[test]
+fn killed_while_a_cluster_is_made() {
+    for count in [24, 36, 48, 60, 75, 90, 105] {
+        let account = Account::new();
+        let before = account.resources();
+        slow(&account);
+        let running = Running::start(&mut account.command(&CREATE));
+        account.wait_for_calls("a call to be killed at", |calls| calls.len() >= count);
+        running.signal("KILL");
+        running.wait().expect(-1);
+        settled(&account);
+        account.set_faults(&json!([]));
+        let locked = account.state_keys().contains(&format!("{CLUSTER}/lock"));
+        let again = account.kclust(&["create", "-f", SPEC, "--yes"]).expect(0);
+        assert_eq!(again.stderr.contains("took over the lock of tester@"), locked, "{}", again.stderr);
+        account.has_one_whole_cluster();
+        account.is_clean_after_delete(&before);
+    }
+}
+
+#[test]
+fn killed_while_a_cluster_is_deleted() {
+    for count in [40, 70, 100, 130] {
+        let account = Account::new();
+        let before = account.resources();
+        account.kclust(&CREATE).expect(0);
+        account.forget_calls();
+        slow(&account);
+        let running = Running::start(&mut account.command(&DELETE));
+        account.wait_for_calls("a call to be killed at", |calls| calls.len() >= count);
+        running.signal("KILL");
+        running.wait().expect(-1);
+        settled(&account);
+        account.set_faults(&json!([]));
+        account.is_clean_after_delete(&before);
+    }
+}
+
+/// Calls that take effect and whose answers are lost.
+#[test]
+fn answers_that_are_lost() {
+    let account = Account::new();
+    let before = account.resources();
+    let lost = |service: &str, action: &str| json!({ "service": service, "action": action, "status": 500, "code": "InternalError", "where": "after", "times": 1 });
+    account.set_faults(&json!([
+        lost("ec2", "CreateVpc"),
+        lost("ec2", "CreateSubnet"),
+        lost("ec2", "CreateInternetGateway"),
+        lost("ec2", "CreateSecurityGroup"),
+        lost("ec2", "AllocateAddress"),
+        lost("ec2", "CreateVolume"),
+        lost("ec2", "CreateNetworkInterface"),
+        lost("ec2", "CreateLaunchTemplate"),
+        lost("ec2", "CreateRouteTable"),
+        lost("ec2", "AuthorizeSecurityGroupIngress"),
+        lost("iam", "CreateRole"),
+        lost("iam", "CreateInstanceProfile"),
+        lost("elbv2", "CreateLoadBalancer"),
+        lost("elbv2", "CreateTargetGroup"),
+        lost("elbv2", "CreateListener"),
+        lost("autoscaling", "CreateAutoScalingGroup"),
+        lost("s3", "CreateBucket"),
+        lost("s3", "PutObject"),
+    ]));
+    account.kclust(&CREATE).expect(0);
+    account.has_one_whole_cluster();
+    account.is_clean_after_delete(&before);
+}
+
+/// A failure late in the way: most of the cluster exists. Deleting it leaves the account as it was.
+#[test]
+fn a_half_made_cluster_is_deleted() {
+    for (service, action) in [("autoscaling", "CreateAutoScalingGroup"), ("elbv2", "CreateListener"), ("ec2", "CreateSubnet")] {
+        let account = Account::new();
+        let before = account.resources();
+        let fault = json!([{ "service": service, "action": action, "code": "ValidationError", "message": "it cannot be" }]);
+        account.set_faults(&fault);
+        let words =
+            ["create of dev.k8s.local did not finish", "could not create ", "it cannot be", "kclust delete dev.k8s.local"];
+        account.kclust(&CREATE).fails(1, &words);
+        assert_ne!(account.resources(), before, "nothing was made that delete could remove");
+        account.set_faults(&json!([]));
+        account.is_clean_after_delete(&before);
+    }
+}
+
+#[test]
+fn a_create_that_failed_is_taken_up() {
+    let account = Account::new();
+    let fault =
+        json!([{ "service": "ec2", "action": "CreateLaunchTemplate", "code": "InvalidParameterValue", "message": "why" }]);
+    account.set_faults(&fault);
+    let words = ["could not create LaunchTemplate/cp-1", "not tried, because they need what failed: AutoscalingGroup/cp-1"];
+    account.kclust(&CREATE).fails(1, &words);
+    account.set_faults(&json!([]));
+    account.forget_calls();
+    account.kclust(&CREATE).expect(0);
+    let calls = account.calls();
+    assert!(!calls.iter().any(|call| call["action"] == "CreateVpc"), "what exists is not made again");
+    account.has_one_whole_cluster();
+}
