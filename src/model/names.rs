@@ -18,7 +18,8 @@ pub const COMMON_LIMIT: usize = 128;
 /// `what` comes first because AWS refuses names that begin with `internal-` (load balancers) or `sg-` (security groups), which
 /// a cluster's name may well do.
 pub fn aws_name(region: &str, cluster: &str, what: &str, limit: usize) -> String {
-    let hash: String = Sha256::digest(format!("{region}/{cluster}")).iter().take(HASH / 2).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String =
+        Sha256::digest(format!("{region}/{cluster}")).iter().take(HASH / 2).map(|byte| format!("{byte:02x}")).collect();
     let room = limit.saturating_sub(what.len() + HASH + 2);
     let readable: String = cluster.replace('.', "-").chars().take(room).collect();
     match readable.trim_end_matches('-') {

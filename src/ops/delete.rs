@@ -136,10 +136,8 @@ async fn under_lock(
         let world = environment.observe(scope, store, desired).await?;
         let leftovers = leftovers(environment, scope).await?;
         let plan = removal_plan(store.cluster(), &world, &leftovers)?;
-        let foreign: Vec<&Leftover> = leftovers
-            .iter()
-            .filter(|leftover| !matches!(leftover, Leftover::Own { .. } | Leftover::DataVolume { .. }))
-            .collect();
+        let foreign: Vec<&Leftover> =
+            leftovers.iter().filter(|leftover| !matches!(leftover, Leftover::Own { .. } | Leftover::DataVolume { .. })).collect();
         if plan.is_empty() && foreign.is_empty() {
             break;
         }
