@@ -118,7 +118,11 @@ pub fn physical(id: &ResourceId, number: usize) -> Physical {
 pub fn world(desired: &Desired) -> World {
     let mut world = World::default();
     for (number, (id, resource)) in desired.iter().enumerate() {
-        let observed = Observed { resource: as_observed(resource), physical: physical(id, number) };
+        let physical = match resource {
+            Resource::BootstrapObject(object) => Physical::new(object.key.clone()),
+            _ => physical(id, number),
+        };
+        let observed = Observed { resource: as_observed(resource), physical };
         world.resources.insert(id.clone(), observed);
     }
     world

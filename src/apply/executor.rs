@@ -56,13 +56,15 @@ pub async fn execute(
         let step = &plan.steps[index];
         let action = step.work.action();
         match outcome {
-            Outcome::Failed(error) => {
+            Outcome::Failed { error, made } => {
+                report.outputs.0.extend(made.map(|made| (step.id.clone(), made)));
                 observer.on(Event::Failed { id: &step.id, action, error: &error });
                 report.failures.push(Failure { id: step.id.clone(), action, error });
                 report.skipped.extend(queue.fail(index).into_iter().map(|skipped| plan.steps[skipped].id.clone()));
                 continue;
             }
-            Outcome::Interrupted => {
+            Outcome::Interrupted { made } => {
+                report.outputs.0.extend(made.map(|made| (step.id.clone(), made)));
                 report.not_done.push(step.id.clone());
                 continue;
             }
@@ -83,8 +85,11 @@ pub async fn execute(
         queue.finish(index);
     }
     report.not_done.extend(queue.left().into_iter().map(|index| plan.steps[index].id.clone()));
-    report.skipped.sort();
-    report.skipped.dedup();
+    // A replacement is two steps of one name.
+    for ids in [&mut report.skipped, &mut report.not_done] {
+        ids.sort();
+        ids.dedup();
+    }
     report.elapsed = begun.elapsed();
     report
 }

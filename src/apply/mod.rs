@@ -7,6 +7,8 @@ mod provisioner;
 mod report;
 mod step;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 pub use events::{Event, Observer};
 pub use executor::{CONCURRENCY, execute};

@@ -23,9 +23,10 @@ pub(super) enum Outcome {
     Made(Physical),
     /// The resource is gone.
     Removed,
-    /// The call took effect and the wait for it was cut short by an interruption, or it was not tried again.
-    Interrupted,
-    Failed(CloudError),
+    /// The wait for what a call began was cut short by an interruption, or it was not tried again. `made` exists all the same.
+    Interrupted { made: Option<Physical> },
+    /// As with an interruption, `made` may exist: a resource that never became ready.
+    Failed { error: CloudError, made: Option<Physical> },
 }
 
 impl Work {
@@ -73,9 +74,9 @@ impl Runner<'_> {
                 Ok(None) => return self.wait_until_gone(step, begun).await,
                 Err(error) => error,
             };
-            let Some(patience) = patience(&step.work, &error) else { return Outcome::Failed(error) };
+            let Some(patience) = patience(&step.work, &error) else { return Outcome::Failed { error, made: None } };
             if begun.elapsed() >= patience {
-                return Outcome::Failed(error);
+                return Outcome::Failed { error, made: None };
             }
             // A creation may be several calls, of which the first took effect; or its answer was lost.
             retry = true;
@@ -83,29 +84,31 @@ impl Runner<'_> {
             attempt += 1;
             self.observer.on(Event::Retrying { id: &step.id, error: &error, pause });
             if !self.sleep(pause).await {
-                return Outcome::Interrupted;
+                return Outcome::Interrupted { made: None };
             }
         }
     }
 
     async fn wait_until_ready(&self, id: &ResourceId, physical: Physical, begun: Instant) -> Outcome {
+        let failed = |error, made| Outcome::Failed { error, made: Some(made) };
         let limit = ready(id.kind);
         let mut attempt = 0;
         loop {
             let reason = match self.provisioner.readiness(id, &physical).await {
                 Ok(Readiness::Ready) => return Outcome::Made(physical),
-                Ok(Readiness::Failed(reason)) => return Outcome::Failed(wait_error(id, "failed", reason)),
+                Ok(Readiness::Failed(reason)) => return failed(wait_error(id, "failed", reason), physical),
                 Ok(Readiness::Pending(reason)) => reason,
                 // Not visible yet, or the question was lost: asking again is harmless.
                 Err(error) if is_passing(error.class) || error.class == ErrorClass::NotFound => error.to_string(),
-                Err(error) => return Outcome::Failed(error),
+                Err(error) => return failed(error, physical),
             };
             if begun.elapsed() >= limit {
-                return Outcome::Failed(wait_error(id, "timed out", format!("not ready after {} s: {reason}", limit.as_secs())));
+                let text = format!("not ready after {} s: {reason}", limit.as_secs());
+                return failed(wait_error(id, "timed out", text), physical);
             }
             self.observer.on(Event::Waiting { id, reason: &reason, elapsed: begun.elapsed() });
             if !self.sleep(pause(attempt, LONGEST_PAUSE)).await {
-                return Outcome::Interrupted;
+                return Outcome::Interrupted { made: Some(physical) };
             }
             attempt += 1;
         }
@@ -120,15 +123,16 @@ impl Runner<'_> {
                 Ok(false) => {}
                 Err(error) if error.class == ErrorClass::NotFound => return Outcome::Removed,
                 Err(error) if is_passing(error.class) => {}
-                Err(error) => return Outcome::Failed(error),
+                Err(error) => return Outcome::Failed { error, made: None },
             }
             if begun.elapsed() >= GONE {
                 let text = format!("still there after {} s", GONE.as_secs());
-                return Outcome::Failed(wait_error(&step.id, "timed out", text));
+                let error = wait_error(&step.id, "timed out", text);
+                return Outcome::Failed { error, made: None };
             }
             self.observer.on(Event::Waiting { id: &step.id, reason: going(step.id.kind), elapsed: begun.elapsed() });
             if !self.sleep(pause(attempt, LONGEST_PAUSE)).await {
-                return Outcome::Interrupted;
+                return Outcome::Interrupted { made: None };
             }
             attempt += 1;
         }

@@ -1,5 +1,6 @@
 //! Every way to fail → headline, causes, hint and exit code. The one place where errors become words.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -7,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use crate::apply::{Failure, Report};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::diag::Diagnostics;
+use crate::model::ResourceId;
 use crate::ops::OpsError;
 use crate::plan::{Action, Operation, PlanError, TextStyle};
 use crate::store::{InvalidStoreUrl, LockError, StoreError};
@@ -126,12 +128,12 @@ impl CliError {
         };
         let mut text = String::new();
         let (red, cyan) = (paint(AnsiColor::Red, style), paint(AnsiColor::Cyan, style));
-        let _ = writeln!(text, "{red}Error:{red:#} {}", words.headline);
+        let _ = writeln!(text, "{red}error:{red:#} {}", words.headline);
         for cause in &words.causes {
             let _ = writeln!(text, "  {}", cause.replace('\n', "\n  "));
         }
         if let Some(hint) = &words.hint {
-            let _ = writeln!(text, "{cyan}Hint:{cyan:#} {hint}");
+            let _ = writeln!(text, "{cyan}hint:{cyan:#} {hint}");
         }
         text
     }
@@ -241,7 +243,7 @@ fn cloud_hint(error: &CloudError) -> Option<String> {
              command again"
                 .into()
         }
-        ErrorClass::Denied => format!("the identity in use needs permission for {}", error.operation),
+        ErrorClass::Denied => needs_permission(&error.operation),
         ErrorClass::Quota => {
             "ask for a higher limit in Service Quotas, or free what is not in use; then run the command again".into()
         }
@@ -261,14 +263,17 @@ fn cloud_hint(error: &CloudError) -> Option<String> {
 /// What failed and why, what was skipped, what exists, and how to go on.
 fn report_words(headline: String, cluster: &str, operation: Operation, report: &Report) -> Words {
     let mut words = Words::new(headline);
-    for Failure { id, action, error } in &report.failures {
+    let groups = alike(&report.failures);
+    for alike in &groups {
+        let Failure { action, error, .. } = alike[0];
         let verb = match action {
             Action::Create => "create",
             Action::Update => "update",
             Action::Replace => "replace",
             Action::Delete => "delete",
         };
-        words = words.cause(format!("could not {verb} {id}\n  {error}"));
+        let ids: Vec<&ResourceId> = alike.iter().map(|failure| &failure.id).collect();
+        words = words.cause(format!("could not {verb} {}\n  {error}", list(&ids)));
     }
     if !report.skipped.is_empty() {
         words = words.cause(format!("not tried, because they need what failed: {}", list(&report.skipped)));
@@ -282,10 +287,45 @@ fn report_words(headline: String, cluster: &str, operation: Operation, report: &
         Operation::Create => format!("run the same command again to go on, or `kclust delete {cluster}` to remove what exists"),
         Operation::Update | Operation::Delete => "run the same command again to go on".to_owned(),
     };
-    match report.failures.iter().find_map(|failure| cloud_hint(&failure.error)) {
-        Some(hint) => words.hint(format!("{hint}; {again}")),
-        None => words.hint(again),
+    let mut hints: Vec<String> = Vec::new();
+    let denied: BTreeSet<&str> =
+        report.failures.iter().filter(is_denied).map(|failure| failure.error.operation.as_str()).collect();
+    if !denied.is_empty() {
+        hints.push(needs_permission(&denied.into_iter().collect::<Vec<_>>().join(", ")));
     }
+    for hint in groups.iter().filter(|alike| !is_denied(&alike[0])).filter_map(|alike| cloud_hint(&alike[0].error)) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    hints.push(again);
+    words.hint(hints.join("; "))
+}
+
+fn is_denied(failure: &&Failure) -> bool {
+    failure.error.class == ErrorClass::Denied
+}
+
+fn needs_permission(actions: &str) -> String {
+    format!("the identity in use needs permission for {actions}")
+}
+
+/// Failures with one cause together: a permission that is missing is missing for all resources of a kind.
+fn alike(failures: &[Failure]) -> Vec<Vec<&Failure>> {
+    let cause = |failure: &Failure| {
+        let CloudError { operation, code, message, .. } = &failure.error;
+        (failure.action, operation.clone(), code.clone(), message.clone())
+    };
+    let mut sorted: Vec<&Failure> = failures.iter().collect();
+    sorted.sort_by_key(|failure| &failure.id);
+    let mut groups: Vec<Vec<&Failure>> = Vec::new();
+    for failure in sorted {
+        match groups.iter_mut().find(|group| cause(group[0]) == cause(failure)) {
+            Some(group) => group.push(failure),
+            None => groups.push(vec![failure]),
+        }
+    }
+    groups
 }
 
 /// The first few of many.

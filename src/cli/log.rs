@@ -17,5 +17,5 @@ pub fn start(verbosity: Verbosity) {
 
 /// The last words of a process that cannot even start.
 pub fn fatal(text: &str) {
-    let _ = writeln!(std::io::stderr(), "Error: {text}");
+    let _ = writeln!(std::io::stderr(), "error: {text}");
 }

@@ -82,7 +82,7 @@ impl Progress {
 
     /// Something to know that is told even when quiet.
     pub fn warn(&self, text: &str) {
-        self.shared.tell(|journal, _| journal.line(Weight::Warning, format!("Warning: {text}")));
+        self.shared.tell(|journal, _| journal.line(Weight::Warning, format!("warning: {text}")));
     }
 
     /// Takes the changing line off the terminal, before a result, a question or an error is written.

@@ -27,19 +27,11 @@ pub enum Value {
     /// What a reference points at, and how it reads.
     Reference(Option<ResourceId>, String),
     List(Vec<Value>),
-    /// Something too long to show: its SHA-256 and its size in bytes.
-    Content {
-        sha256: String,
-        bytes: usize,
-    },
+    /// Something too long to show: its SHA-256 and its size in bytes stand for it.
+    Content(String),
 }
 
 impl Value {
-    fn content(text: &str) -> Self {
-        let sha256 = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::Content { sha256, bytes: text.len() }
-    }
-
     /// The value as plans show it in JSON.
     pub fn to_json(&self) -> Json {
         match self {
@@ -48,7 +40,7 @@ impl Value {
             Self::Number(value) => json!(value),
             Self::Text(text) | Self::Reference(_, text) => json!(text),
             Self::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
-            Self::Content { sha256, bytes } => json!({ "sha256": sha256, "bytes": bytes }),
+            Self::Content(text) => json!({ "sha256": sha256(text), "bytes": text.len() }),
         }
     }
 
@@ -56,7 +48,7 @@ impl Value {
         match self {
             Self::Reference(Some(id), _) => into.push(id.clone()),
             Self::List(items) => items.iter().for_each(|item| item.collect_targets(into)),
-            Self::Absent | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Reference(None, _) | Self::Content { .. } => {}
+            Self::Absent | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Reference(None, _) | Self::Content(_) => {}
         }
     }
 
@@ -66,6 +58,10 @@ impl Value {
         self.collect_targets(&mut targets);
         targets
     }
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for Value {
@@ -82,7 +78,7 @@ impl fmt::Display for Value {
                 }
                 f.write_str("]")
             }
-            Self::Content { sha256, bytes } => write!(f, "sha256:{} ({bytes} bytes)", &sha256[..12]),
+            Self::Content(text) => write!(f, "sha256:{} ({} bytes)", &sha256(text)[..12], text.len()),
         }
     }
 }
@@ -338,6 +334,68 @@ impl Resource {
         .0
     }
 
+    /// The tags that it is made with; `None` for kinds that have none.
+    pub fn tags(&self) -> Option<&Tags> {
+        match self {
+            Self::Vpc(Vpc { tags, .. })
+            | Self::InternetGateway(InternetGateway { tags, .. })
+            | Self::Subnet(Subnet { tags, .. })
+            | Self::ElasticIp(ElasticIp { tags, .. })
+            | Self::NatGateway(NatGateway { tags, .. })
+            | Self::RouteTable(RouteTable { tags, .. })
+            | Self::VpcEndpoint(VpcEndpoint { tags, .. })
+            | Self::SecurityGroup(SecurityGroup { tags, .. })
+            | Self::SecurityGroupRule(SecurityGroupRule { tags, .. })
+            | Self::Role(Role { tags, .. })
+            | Self::InstanceProfile(InstanceProfile { tags, .. })
+            | Self::KeyPair(KeyPair { tags, .. })
+            | Self::LoadBalancer(LoadBalancer { tags, .. })
+            | Self::TargetGroup(TargetGroup { tags, .. })
+            | Self::Listener(Listener { tags, .. })
+            | Self::NetworkInterface(NetworkInterface { tags, .. })
+            | Self::Volume(Volume { tags, .. })
+            | Self::LaunchTemplate(LaunchTemplate { tags, .. })
+            | Self::AutoscalingGroup(AutoscalingGroup { tags, .. }) => Some(tags),
+            Self::Route(_)
+            | Self::RouteTableAssociation(_)
+            | Self::RolePolicy(_)
+            | Self::Target(_)
+            | Self::BootstrapObject(_)
+            | Self::DnsRecord(_) => None,
+        }
+    }
+
+    /// The same, to change them.
+    pub fn tags_mut(&mut self) -> Option<&mut Tags> {
+        match self {
+            Self::Vpc(Vpc { tags, .. })
+            | Self::InternetGateway(InternetGateway { tags, .. })
+            | Self::Subnet(Subnet { tags, .. })
+            | Self::ElasticIp(ElasticIp { tags, .. })
+            | Self::NatGateway(NatGateway { tags, .. })
+            | Self::RouteTable(RouteTable { tags, .. })
+            | Self::VpcEndpoint(VpcEndpoint { tags, .. })
+            | Self::SecurityGroup(SecurityGroup { tags, .. })
+            | Self::SecurityGroupRule(SecurityGroupRule { tags, .. })
+            | Self::Role(Role { tags, .. })
+            | Self::InstanceProfile(InstanceProfile { tags, .. })
+            | Self::KeyPair(KeyPair { tags, .. })
+            | Self::LoadBalancer(LoadBalancer { tags, .. })
+            | Self::TargetGroup(TargetGroup { tags, .. })
+            | Self::Listener(Listener { tags, .. })
+            | Self::NetworkInterface(NetworkInterface { tags, .. })
+            | Self::Volume(Volume { tags, .. })
+            | Self::LaunchTemplate(LaunchTemplate { tags, .. })
+            | Self::AutoscalingGroup(AutoscalingGroup { tags, .. }) => Some(tags),
+            Self::Route(_)
+            | Self::RouteTableAssociation(_)
+            | Self::RolePolicy(_)
+            | Self::Target(_)
+            | Self::BootstrapObject(_)
+            | Self::DnsRecord(_) => None,
+        }
+    }
+
     /// The resources of the cluster that this one refers to.
     pub fn references(&self) -> Vec<ResourceId> {
         let mut targets: Vec<ResourceId> = self.fields().iter().flat_map(|field| field.value.targets()).collect();
@@ -385,7 +443,7 @@ fn launch_template(fields: Fields, template: &LaunchTemplate) -> Fields {
         .disk("rootDisk.", root_disk, OnChange::Update)
         .update("metadataHopLimit", *metadata_hop_limit)
         .update("metadataTokensRequired", *metadata_tokens_required)
-        .update("userData", Value::content(text))
+        .update("userData", Value::Content(text.clone()))
         .update("userData.apiName", api_name_of.as_ref().map_or(Value::Absent, Value::from));
     for (key, value) in instance_tags {
         fields = fields.update(&format!("instanceTags.{key}"), value);

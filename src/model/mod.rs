@@ -13,12 +13,14 @@ mod resource;
 mod security;
 mod slots;
 pub mod tags;
+#[cfg(test)]
+mod tests;
 
 pub use api::load_balancer_name;
 pub use build::{Desired, build};
 pub use fields::{Field, OnChange, Value};
 pub use id::{Ref, ResourceId, ResourceKind};
-pub use names::iam_path;
+pub use names::{COMMON_LIMIT, aws_name, iam_path, named_thing};
 pub use resource::*;
 pub use security::API_PORT;
 pub use slots::fixed_addresses;

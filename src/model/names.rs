@@ -28,6 +28,11 @@ pub fn aws_name(region: &str, cluster: &str, what: &str, limit: usize) -> String
     }
 }
 
+/// What [`aws_name`] made a name of this cluster from: `workers` of `workers-prod-example-com-d9dc9fe4`.
+pub fn named_thing<'a>(region: &str, cluster: &str, name: &'a str, limit: usize) -> Option<&'a str> {
+    name.match_indices('-').map(|(end, _)| &name[..end]).find(|what| aws_name(region, cluster, what, limit) == name)
+}
+
 /// Path of the cluster's roles and instance profiles: IAM lists by path, and by nothing else.
 pub fn iam_path(region: &str, cluster: &str) -> String {
     format!("/kclust/{region}/{cluster}/")
@@ -52,6 +57,20 @@ mod tests {
     #[test]
     fn a_dot_and_a_dash_at_the_same_place_make_different_names() {
         assert_ne!(aws_name("us-east-1", "a.b", "api", ELB_LIMIT), aws_name("us-east-1", "a-b", "api", ELB_LIMIT));
+    }
+
+    #[test]
+    fn a_name_tells_what_it_was_made_from() {
+        let long = "a".repeat(150);
+        for cluster in ["prod.example.com", "a-b", long.as_str()] {
+            for what in ["workers", "cp-1", "gpu-large-prod"] {
+                let name = aws_name("us-east-1", cluster, what, COMMON_LIMIT);
+                assert_eq!(named_thing("us-east-1", cluster, &name, COMMON_LIMIT), Some(what));
+                assert_eq!(named_thing("us-east-2", cluster, &name, COMMON_LIMIT), None);
+                assert_eq!(named_thing("us-east-1", "other", &name, COMMON_LIMIT), None);
+            }
+        }
+        assert_eq!(named_thing("us-east-1", "a.b", "workers", COMMON_LIMIT), None);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use super::security::NODES;
 use super::slots::disk;
 use super::{api, iam, network};
 
+/// `CreateOrUpdateTags`: `Key`.
+const LONGEST_TAG_KEY: usize = 128;
+
 pub(super) fn add(builder: &mut Builder<'_>) {
     let boot = bootstrap::boot_program(builder.cluster, builder.facts);
     for group in &builder.cluster.node_groups {
@@ -100,6 +103,9 @@ fn autoscaler_tags(builder: &Builder<'_>, group: &NodeGroup) -> Tags {
         let value = format!("{}:{}", taint.value.as_deref().unwrap_or_default(), taint.effect.as_str());
         tags.insert(format!("{PREFIX}/node-template/taint/{}", taint.key), value);
     }
+    // A label's key may be longer than AWS lets a tag's be. Without the tag a group starts from zero only for pods that do not ask
+    // for the label.
+    tags.retain(|key, _| key.len() <= LONGEST_TAG_KEY);
     let gpus = builder.instance_type(&group.instance_types[0]).gpus;
     if group.gpu.is_some() && gpus > 0 {
         tags.insert(format!("{PREFIX}/node-template/resources/nvidia.com/gpu"), gpus.to_string());

@@ -157,6 +157,16 @@ pub(super) fn control_plane(cluster: &Cluster, facts: &Facts) -> String {
             json!([format!("arn:{}:ec2:*:*:security-group/*", facts.partition)]),
             json!({ "StringEquals": { "ec2:CreateAction": "CreateSecurityGroup", format!("aws:RequestTag/{ownership}"): tags::OWNED } }),
         ),
+        // … and tagging while creating is a permission of its own, judged before there is a resource with tags.
+        allow_if(
+            "TagBalancersOnCreate",
+            &["elasticloadbalancing:AddTags"],
+            json!("*"),
+            json!({ "StringEquals": {
+                "elasticloadbalancing:CreateAction": ["CreateListener", "CreateLoadBalancer", "CreateTargetGroup"],
+                format!("aws:RequestTag/{ownership}"): tags::OWNED,
+            } }),
+        ),
         // … and may change only what is the cluster's.
         allow_if(
             "ChangeOwned",

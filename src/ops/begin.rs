@@ -37,7 +37,23 @@ impl Environment<'_> {
                 world.resources.insert(id.clone(), observed);
             }
         }
+        name_targets(&mut world, desired);
         Ok(world)
+    }
+}
+
+/// A load balancer knows a target by its address alone. Whose it is shows where the network interface is; where that is missing,
+/// the address that was planned tells.
+fn name_targets(world: &mut World, desired: &Desired) {
+    for (id, resource) in desired {
+        let Resource::Target(target) = resource else { continue };
+        let is_it = |observed: &Observed| matches!(&observed.resource, Resource::Target(found) if found == target);
+        let found = world.resources.iter().find(|(_, observed)| is_it(observed)).map(|(found, _)| found.clone());
+        if let Some(found) = found.filter(|found| found != id && !world.resources.contains_key(id))
+            && let Some(observed) = world.resources.remove(&found)
+        {
+            world.resources.insert(id.clone(), observed);
+        }
     }
 }
 

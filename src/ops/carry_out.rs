@@ -61,7 +61,8 @@ impl Right {
     pub(super) async fn give_back(self, environment: &Environment<'_>) {
         self.watch.abort();
         if let Err(error) = self.lock.release().await {
-            environment.operator.note(&format!("the lock could not be released and will run out by itself: {error}"));
+            let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+            environment.operator.note(&format!("the lock could not be released and will run out by itself: {error}{cause}"));
         }
     }
 }
@@ -102,6 +103,9 @@ async fn under_lock(
     if current != recorded.as_ref().map(|recorded| recorded.applied.version.clone()) {
         return Err(OpsError::StateChanged { cluster: cluster.name.to_string() });
     }
+    // What cannot be read is found out before anything is written.
+    let unfinished = unfinished(store, plan.operation).await?;
+    let pki = store.read_pki().await?;
     let stored_facts = recorded.as_ref().and_then(|recorded| recorded.facts.as_ref());
     if stored_facts.is_none_or(|stored| stored.value != facts) {
         let condition = stored_facts.map_or(Condition::Absent, |stored| Condition::Unchanged(stored.version.clone()));
@@ -115,13 +119,13 @@ async fn under_lock(
         let at = environment.clock.now();
         store.write_spec(&text, previous, plan.operation.into(), &environment.identity.arn, at).await.map_err(changed)?;
     }
-    keys(environment, store).await?;
-    execute_recorded(environment, store, &plan, &world, right).await
+    keys(environment, store, pki).await?;
+    take_up(environment, store, &plan, &world, unfinished, right).await
 }
 
 /// The cluster's keys: made once, at the first create, and published before any machine can ask for them.
-async fn keys(environment: &Environment<'_>, store: &ClusterStore<'_>) -> Result<(), OpsError> {
-    let files = match store.read_pki().await? {
+async fn keys(environment: &Environment<'_>, store: &ClusterStore<'_>, pki: Option<PkiFiles>) -> Result<(), OpsError> {
+    let files = match pki {
         Some(files) => files,
         None => {
             environment.operator.phase("making the cluster's keys");
@@ -141,8 +145,23 @@ pub(super) async fn execute_recorded(
     world: &World,
     right: &Right,
 ) -> Result<Applied, OpsError> {
+    let unfinished = unfinished(store, plan.operation).await?;
+    take_up(environment, store, plan, world, unfinished, right).await
+}
+
+/// As [`execute_recorded`]; `unfinished` is the ledger of the operation that is taken up: its client tokens then find what it made.
+async fn take_up(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    plan: &Plan,
+    world: &World,
+    unfinished: Option<Ledger>,
+    right: &Right,
+) -> Result<Applied, OpsError> {
     let outputs = world.outputs();
-    let mut ledger = open_ledger(environment, store, plan.operation, &outputs).await?;
+    let started_at = unfinished.map_or_else(|| environment.clock.now(), |ledger| ledger.started_at);
+    let mut ledger = Ledger { operation: plan.operation.into(), started_at, finished_at: None, resources: entries(&outputs) };
+    store.write_ledger(&ledger, Condition::Always).await?;
     let provisioner = Provisioner { cloud: environment.aws, store };
     let operation_id = ledger.started_at.to_string();
     let report = execute(plan, &operation_id, outputs, &provisioner, environment.observer, environment.stop, CONCURRENCY).await;
@@ -162,23 +181,10 @@ pub(super) async fn execute_recorded(
     Ok(Applied { operation, cluster, report })
 }
 
-/// Takes up the ledger of the same operation, when it was interrupted: its client tokens then find what it made.
-async fn open_ledger(
-    environment: &Environment<'_>,
-    store: &ClusterStore<'_>,
-    operation: Operation,
-    outputs: &Outputs,
-) -> Result<Ledger, OpsError> {
-    let operation = operation.into();
-    let unfinished = store
-        .read_ledger()
-        .await?
-        .map(|stored| stored.value)
-        .filter(|ledger| ledger.operation == operation && ledger.finished_at.is_none());
-    let started_at = unfinished.map_or_else(|| environment.clock.now(), |ledger| ledger.started_at);
-    let ledger = Ledger { operation, started_at, finished_at: None, resources: entries(outputs) };
-    store.write_ledger(&ledger, Condition::Always).await?;
-    Ok(ledger)
+/// The ledger of the same operation, when it was interrupted.
+async fn unfinished(store: &ClusterStore<'_>, operation: Operation) -> Result<Option<Ledger>, OpsError> {
+    let ledger = store.read_ledger().await?.map(|stored| stored.value);
+    Ok(ledger.filter(|ledger| ledger.operation == operation.into() && ledger.finished_at.is_none()))
 }
 
 fn entries(outputs: &Outputs) -> Vec<LedgerEntry> {

@@ -154,12 +154,16 @@ fn add_routes_of(all: &Resources<'_>, subnet: &Ref<Subnet>, needs: &mut BTreeSet
     }
 }
 
-/// Rules of the security groups and policies of the role: a machine without them boots into a wall.
+/// Rules of the security groups, policies of the role and, for a slot, the route table of its subnet: a machine without them boots
+/// into a wall.
 fn add_powers_of(all: &Resources<'_>, template: &LaunchTemplate, needs: &mut BTreeSet<ResourceId>) {
     let groups = match &template.network {
         LaunchNetwork::Groups { security_groups, .. } => security_groups.clone(),
         LaunchNetwork::Interface(interface) => match interface.target().and_then(|id| all.get(&id).copied()) {
-            Some(Resource::NetworkInterface(interface)) => interface.security_groups.clone(),
+            Some(Resource::NetworkInterface(interface)) => {
+                add_association_of(all, &interface.subnet, needs);
+                interface.security_groups.clone()
+            }
             _ => Vec::new(),
         },
     };

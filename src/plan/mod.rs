@@ -3,6 +3,8 @@
 mod diff;
 mod graph;
 mod planner;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::fmt;
@@ -12,7 +14,7 @@ use serde::Serialize;
 use crate::cloud::Observed;
 use crate::model::{Resource, ResourceId, Value};
 
-pub use diff::{difference, is_managed_tag};
+pub use diff::{Difference, difference, is_managed_tag};
 pub use graph::dependencies;
 pub use planner::{Context, reconcile, removal};
 pub use view::TextStyle;

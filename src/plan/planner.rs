@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cloud::{Observed, World};
 use crate::model::{Desired, Kind, Resource, ResourceId, Value};
 
-use super::diff::difference;
+use super::diff::{Difference, difference, is_managed_tag};
 use super::graph::{Dependencies, check_references, dependencies};
 use super::{Action, Change, FieldChange, Operation, Plan, PlanError, Step, Work};
 
@@ -123,9 +123,7 @@ impl Draft {
             .filter(|difference| difference.replaces)
             .map(|difference| difference.change.path.clone())
             .collect();
-        if let Some(difference) = differences.iter().find(|difference| difference.replaces)
-            && !is_replaceable(id.kind)
-        {
+        if let Some(difference) = differences.iter().find(|difference| is_impossible(id.kind, difference)) {
             let FieldChange { path, from, to } = difference.change.clone();
             return Err(PlanError::Irreplaceable { id: id.clone(), path, from: from.to_string(), to: to.to_string() });
         }
@@ -142,6 +140,17 @@ impl Draft {
             desired: Some(desired.clone()),
             observed: Some(observed.clone()),
         }))
+    }
+}
+
+/// A difference that cannot be made good while the cluster lives.
+fn is_impossible(kind: Kind, difference: &Difference) -> bool {
+    let FieldChange { path, from, to } = &difference.change;
+    match (from, to) {
+        _ if difference.replaces => !is_replaceable(kind),
+        // EBS volumes grow only.
+        (Value::Number(from), Value::Number(to)) => kind == Kind::Volume && path == "sizeGiB" && from > to,
+        _ => false,
     }
 }
 
@@ -194,7 +203,9 @@ fn cascade(desired: &Desired, world: &World, drafts: &mut BTreeMap<ResourceId, D
                     crate::model::OnChange::Replace => true,
                     crate::model::OnChange::Unmanaged(_) => continue,
                 };
-                if replaces && !is_replaceable(id.kind) {
+                // Templates that refer to a load balancer know the API by its name, and so does every node and every kubeconfig.
+                let is_name_of_api = id.kind == Kind::LaunchTemplate && target.kind == Kind::LoadBalancer;
+                if is_name_of_api || (replaces && !is_replaceable(id.kind)) {
                     let from = field.value.to_string();
                     let to = format!("the new {target}");
                     return Err(PlanError::Irreplaceable { id: id.clone(), path: field.path, from, to });
@@ -212,6 +223,7 @@ fn cascade(desired: &Desired, world: &World, drafts: &mut BTreeMap<ResourceId, D
                 });
                 if draft.action != Action::Replace && replaces {
                     draft.action = Action::Replace;
+                    draft.reason = format!("refers to {target}, which is replaced");
                     grew = true;
                 }
                 if !draft.fields.iter().any(|change| change.path == field.path) {
@@ -223,6 +235,14 @@ fn cascade(desired: &Desired, world: &World, drafts: &mut BTreeMap<ResourceId, D
             return Ok(());
         }
     }
+}
+
+/// Tags of others are not compared, and nothing that is done about the rest shall touch them.
+fn without_foreign_tags(mut observed: Observed, desired: &Resource, user_tags: &BTreeSet<String>) -> Observed {
+    if let (Some(tags), Some(wanted)) = (observed.resource.tags_mut(), desired.tags()) {
+        tags.retain(|key, _| wanted.contains_key(key) || is_managed_tag(key, user_tags));
+    }
+    observed
 }
 
 /// Drafts and the two graphs that order them.
@@ -247,7 +267,10 @@ impl Assembly {
             }
             let Some(desired) = &draft.desired else { continue };
             let work = match (&draft.observed, draft.action) {
-                (Some(observed), Action::Update) => Work::Update { observed: observed.clone(), desired: desired.clone() },
+                (Some(observed), Action::Update) => {
+                    let observed = without_foreign_tags(observed.clone(), desired, &context.user_tags);
+                    Work::Update { observed, desired: desired.clone() }
+                }
                 _ => Work::Create(desired.clone()),
             };
             makes.insert(id, steps.len());
@@ -273,17 +296,14 @@ impl Assembly {
                 }
             }
         }
-        let mut changes = self.changes(&steps, &makes, &removes);
         for (id, observed) in &self.duplicates {
-            let reason = "a second object of this identity, left by an interrupted run";
-            changes.push(Change {
-                action: Action::Delete,
-                id: id.clone(),
-                physical: Some(observed.physical.id.clone()),
-                fields: Vec::new(),
-                reason: reason.to_owned(),
-                depends_on: Vec::new(),
-            });
+            // What it refers to must outlive it.
+            let own = steps.len();
+            for target in observed.resource.references() {
+                if let Some(&removal) = removes.get(&target) {
+                    steps[removal].after.push(own);
+                }
+            }
             steps.push(Step { id: id.clone(), work: Work::Delete(observed.clone()), after: Vec::new() });
         }
         for step in &mut steps {
@@ -291,6 +311,15 @@ impl Assembly {
             step.after.dedup();
         }
         check_cycles(&steps)?;
+        let mut changes = self.changes(&steps, &makes, &removes);
+        changes.extend(self.duplicates.iter().map(|(id, observed)| Change {
+            action: Action::Delete,
+            id: id.clone(),
+            physical: Some(observed.physical.id.clone()),
+            fields: Vec::new(),
+            reason: "a second object of this identity, left by an interrupted run".to_owned(),
+            depends_on: Vec::new(),
+        }));
         changes.sort_by(|a, b| a.id.cmp(&b.id).then_with(|| a.physical.cmp(&b.physical)));
         Ok(Plan { cluster: context.cluster.to_owned(), operation: context.operation, changes, unchanged, warnings, steps })
     }
@@ -324,23 +353,31 @@ impl Assembly {
 }
 
 /// Kahn's algorithm; what is left over lies on or behind a circle.
-fn check_cycles(steps: &[Step]) -> Result<(), PlanError> {
+pub(super) fn check_cycles(steps: &[Step]) -> Result<(), PlanError> {
+    let mut children = vec![Vec::new(); steps.len()];
+    for (index, step) in steps.iter().enumerate() {
+        step.after.iter().for_each(|&before| children[before].push(index));
+    }
     let mut waiting: Vec<usize> = steps.iter().map(|step| step.after.len()).collect();
     let mut ready: Vec<usize> = (0..steps.len()).filter(|&step| waiting[step] == 0).collect();
-    let mut done = 0;
     while let Some(finished) = ready.pop() {
-        done += 1;
-        for (index, step) in steps.iter().enumerate() {
-            if step.after.contains(&finished) {
-                waiting[index] -= 1;
-                if waiting[index] == 0 {
-                    ready.push(index);
-                }
+        for &child in &children[finished] {
+            waiting[child] -= 1;
+            if waiting[child] == 0 {
+                ready.push(child);
             }
         }
     }
-    if done == steps.len() {
-        return Ok(());
-    }
-    Err(PlanError::Cycle((0..steps.len()).filter(|&step| waiting[step] > 0).map(|step| steps[step].id.clone()).collect()))
+    let Some(left) = (0..steps.len()).find(|&step| waiting[step] > 0) else { return Ok(()) };
+    // Whoever is left waits for somebody who is left: that way leads into the circle.
+    let mut way = vec![left];
+    let start = loop {
+        let last = way[way.len() - 1];
+        let Some(&before) = steps[last].after.iter().find(|&&before| waiting[before] > 0) else { return Ok(()) };
+        if let Some(start) = way.iter().position(|&step| step == before) {
+            break start;
+        }
+        way.push(before);
+    };
+    Err(PlanError::Cycle(way[start..].iter().rev().map(|&step| steps[step].id.clone()).collect()))
 }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value as Json, json};
 
-use super::{Action, Change, Plan};
+use super::{Action, Change, Operation, Plan};
+use crate::model::Value;
 
 /// How text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +55,23 @@ impl Plan {
     /// The table of `-o table`: a line for each resource, and for an existing one a line for each field that changes.
     pub fn to_text(&self, style: TextStyle) -> String {
         let mut text = String::new();
-        let column = self.changes.iter().map(|change| change.id.to_string().len()).max().unwrap_or(0).min(48);
+        // On a terminal a few long names must not push everything else out of sight.
+        let widest = if style.width == usize::MAX { usize::MAX } else { 48 };
+        let column = self.changes.iter().map(|change| change.id.to_string().len()).max().unwrap_or(0).min(widest);
+        // A reason that all share tells nothing: a cluster is deleted because it is.
+        let shared = match self.changes.first() {
+            Some(first) if self.operation == Operation::Delete => Some(first.reason.as_str()),
+            _ => None,
+        };
+        let shared = shared.filter(|reason| self.changes.iter().all(|change| change.reason == *reason));
         for change in &self.changes {
-            write_change(&mut text, change, column, style);
+            write_change(&mut text, change, shared.is_none(), column, style);
         }
         if !self.changes.is_empty() {
             text.push('\n');
         }
         for warning in &self.warnings {
-            push_line(&mut text, &format!("Warning: {warning}"), TextStyle { width: usize::MAX, ..style }, AnsiColor::Yellow);
+            push_line(&mut text, &format!("warning: {warning}"), TextStyle { width: usize::MAX, ..style }, AnsiColor::Yellow);
         }
         let _ = writeln!(text, "{}", self.summary());
         text
@@ -93,7 +102,7 @@ fn resources(count: usize) -> String {
     format!("{count} resource{}", if count == 1 { "" } else { "s" })
 }
 
-fn write_change(text: &mut String, change: &Change, column: usize, style: TextStyle) {
+fn write_change(text: &mut String, change: &Change, with_reason: bool, column: usize, style: TextStyle) {
     let (sign, color) = match change.action {
         Action::Create => ("+", AnsiColor::Green),
         Action::Update => ("~", AnsiColor::Yellow),
@@ -108,12 +117,13 @@ fn write_change(text: &mut String, change: &Change, column: usize, style: TextSt
             .fields
             .iter()
             .filter(|field| !field.path.contains("ags.") && field.path != "name" && field.path != "description")
+            .filter(|field| !is_document(&field.to))
             .map(|field| format!("{} {}", field.path, field.to))
             .collect::<Vec<_>>()
             .join(", "),
         Action::Update | Action::Replace | Action::Delete => {
             let physical = change.physical.as_deref().unwrap_or_default();
-            format!("{physical}  {}", change.reason)
+            if with_reason { format!("{physical}  {}", change.reason) } else { physical.to_owned() }
         }
     };
     push_line(text, &format!("{sign} {id:<column$}  {detail}"), style, color);
@@ -121,9 +131,21 @@ fn write_change(text: &mut String, change: &Change, column: usize, style: TextSt
         let arrow = if style.unicode { "→" } else { "->" };
         for field in &change.fields {
             let plain = TextStyle { width: usize::MAX, ..style };
-            push_line(text, &format!("    {}: {} {arrow} {}", field.path, field.from, field.to), plain, color);
+            let change = if is_document(&field.from) && is_document(&field.to) {
+                "another document; -o json shows both".to_owned()
+            } else if field.from == field.to {
+                format!("{}, which is made anew", field.to)
+            } else {
+                format!("{} {arrow} {}", field.from, field.to)
+            };
+            push_line(text, &format!("    {}: {change}", field.path), plain, color);
         }
     }
+}
+
+/// A policy: thousands of characters in one line.
+fn is_document(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if text.starts_with('{'))
 }
 
 fn push_line(text: &mut String, line: &str, style: TextStyle, color: AnsiColor) {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::{as_observed, id as parsed, physical};
@@ -55,6 +56,7 @@ pub struct FakeCloud {
     state: Mutex<State>,
     script: Script,
     latency: Latency,
+    killed: Notify,
 }
 
 #[derive(Default)]
@@ -72,7 +74,12 @@ struct State {
 
 impl Default for FakeCloud {
     fn default() -> Self {
-        Self { state: Mutex::default(), script: Box::new(|_| Fate::Arrives), latency: Box::new(|_, _| Duration::ZERO) }
+        Self {
+            state: Mutex::default(),
+            script: Box::new(|_| Fate::Arrives),
+            latency: Box::new(|_, _| Duration::ZERO),
+            killed: Notify::new(),
+        }
     }
 }
 
@@ -83,7 +90,8 @@ impl FakeCloud {
         {
             let mut state = cloud.state();
             let objects = world.resources.iter().map(|(id, observed)| (id.clone(), observed.clone()));
-            state.objects = objects.chain(world.duplicates.clone()).collect();
+            let objects = objects.chain(world.duplicates.clone());
+            state.objects = objects.filter(|(id, _)| id.kind != Kind::BootstrapObject).collect();
             // Apart from the numbers that the world came with.
             state.made = 5000;
         }
@@ -119,6 +127,11 @@ impl FakeCloud {
 
     pub fn log(&self) -> Vec<Call> {
         self.state().log.clone()
+    }
+
+    /// Returns when a call took effect that never returns.
+    pub async fn killed(&self) {
+        self.killed.notified().await;
     }
 
     /// What is observed, which is what exists.
@@ -169,6 +182,7 @@ impl FakeCloud {
             }
         };
         if fate == Fate::NeverReturns {
+            self.killed.notify_one();
             std::future::pending::<()>().await;
         }
         result
@@ -221,7 +235,11 @@ impl State {
     fn delete(&mut self, id: &ResourceId, observed: &Observed) -> Result<(), CloudError> {
         let gone = &observed.physical.id;
         let is_first = self.first(id).is_some_and(|first| first.physical.id == *gone);
-        let user = self.objects.iter().find(|(_, other)| is_first && other.resource.references().contains(id));
+        let user = self.objects.iter().find(|(user, other)| {
+            // To AWS, what records and templates name is words.
+            let holds = !matches!(user.kind, Kind::DnsRecord | Kind::LaunchTemplate);
+            is_first && holds && other.resource.references().contains(id)
+        });
         if let Some((user, _)) = user {
             return Err(refused(ErrorClass::InUse, &format!("remove {id}"), &format!("{user} needs it")));
         }
@@ -243,6 +261,10 @@ impl State {
 
 #[async_trait]
 impl Cloud for FakeCloud {
+    fn region(&self) -> &str {
+        "us-east-1"
+    }
+
     async fn identity(&self) -> Result<Identity, CloudError> {
         Ok(Identity { account: "123456789012".into(), arn: "arn:aws:iam::123456789012:user/test".into() })
     }

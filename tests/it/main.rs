@@ -1,5 +1,9 @@
 //! kclust as its users run it: the binary, against an emulated AWS.
 
 mod bad_days;
+mod budget;
+mod drift;
 mod harness;
 mod lifecycle;
+mod readme;
+mod transcripts;

@@ -8,6 +8,7 @@ use super::tags;
 use crate::aws::error::{answer_without, own, translate};
 use crate::aws::reference::{resolve, resolve_all};
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical};
+use crate::model::tags::{GROUP, ID, cluster as tags_of_cluster};
 use crate::model::{KeyPair, NetworkInterface, Tags};
 
 pub(super) async fn create_key_pair(client: &Client, key_pair: &KeyPair) -> Result<Physical, CloudError> {
@@ -72,7 +73,10 @@ pub(super) async fn create_interface(
             .ok_or_else(|| answer_without(OPERATION, "networkInterfaceId"))?,
         // InvalidIPAddress.InUse: maybe by ours, made when the token was another.
         Err(error) if matches!(error.class, ErrorClass::InUse | ErrorClass::AlreadyExists) => {
-            find_interface(client, &interface.tags).await?.ok_or(error)?
+            match find_interface(client, &interface.tags).await? {
+                Some(id) => id,
+                None => adopt_interface(client, interface, outputs).await?.ok_or(error)?,
+            }
         }
         Err(error) => return Err(error),
     };
@@ -87,6 +91,24 @@ async fn find_interface(client: &Client, wanted: &Tags) -> Result<Option<String>
     let call = client.describe_network_interfaces().set_filters(Some(tags::of_resource(wanted)));
     let answer = call.send().await.map_err(|error| translate("ec2:DescribeNetworkInterfaces", error))?;
     Ok(answer.network_interfaces.unwrap_or_default().into_iter().find_map(|interface| interface.network_interface_id))
+}
+
+/// Tags the slot's interface again when it lost the tag by which it is known: it has the address, and no other one can get it.
+async fn adopt_interface(client: &Client, wanted: &NetworkInterface, outputs: &Outputs) -> Result<Option<String>, CloudError> {
+    const OPERATION: &str = "ec2:DescribeNetworkInterfaces";
+    let ownership = tags_of_cluster("");
+    let identity = wanted.tags.iter().filter(|(key, _)| key.starts_with(&ownership));
+    let mut filters: Vec<_> = identity.map(|(key, value)| tags::filter(format!("tag:{key}"), value)).collect();
+    filters.push(tags::filter("subnet-id", resolve(OPERATION, outputs, &wanted.subnet)?));
+    filters.push(tags::filter("private-ip-address", wanted.address.to_string()));
+    let answer = client.describe_network_interfaces().set_filters(Some(filters)).send().await;
+    let found = answer.map_err(|error| translate(OPERATION, error))?.network_interfaces.unwrap_or_default().into_iter().next();
+    let Some(found) = found else { return Ok(None) };
+    // Another slot's has an id, and a worker's that took the address has a group.
+    let is_others = found.tag_set().iter().any(|tag| matches!(tag.key(), Some(ID | GROUP)));
+    let (false, Some(id)) = (is_others, found.network_interface_id) else { return Ok(None) };
+    tags::update(client, &id, &Tags::new(), &wanted.tags).await?;
+    Ok(Some(id))
 }
 
 const MODIFY_INTERFACE: &str = "ec2:ModifyNetworkInterfaceAttribute";

@@ -79,8 +79,15 @@ pub(super) async fn create_internet_gateway(
                 .ok_or_else(|| answer_without(OPERATION, "internetGatewayId"))?
         }
     };
-    attach_internet_gateway(client, &id, &vpc).await?;
-    Ok(Physical::new(id))
+    match attach_internet_gateway(client, &id, &vpc).await {
+        // InvalidParameterValue: the network has a gateway already, which is not known as the cluster's, and takes no second one.
+        Err(error) if error.class == ErrorClass::Invalid => {
+            let call = client.delete_internet_gateway().internet_gateway_id(&id);
+            call.send().await.map_err(|error| translate("ec2:DeleteInternetGateway", error))?;
+            Err(error)
+        }
+        attached => attached.map(|()| Physical::new(id)),
+    }
 }
 
 async fn find_internet_gateway(client: &Client, wanted: &Tags) -> Result<Option<String>, CloudError> {

@@ -6,7 +6,8 @@ use aws_sdk_ec2::types::{ResourceType, Volume as SdkVolume, VolumeState, VolumeT
 use super::tags;
 use crate::aws::error::{answer_without, own, translate};
 use crate::cloud::{CloudError, Creation, ErrorClass, Physical, Readiness};
-use crate::model::{Disk, Volume};
+use crate::model::tags::{GROUP, ID, cluster as tags_of_cluster};
+use crate::model::{Disk, Tags, Volume};
 
 /// Numbers go to AWS as `i32` and are far below its limit.
 pub(super) fn to_i32(number: u32) -> i32 {
@@ -43,6 +44,10 @@ pub(super) fn disk_of(volume: &SdkVolume) -> Disk {
 pub(super) async fn create_volume(client: &Client, creation: &Creation<'_>, volume: &Volume) -> Result<Physical, CloudError> {
     const OPERATION: &str = "ec2:CreateVolume";
     let Volume { zone, disk, tags } = volume;
+    if let Some(lost) = find_lost_volume(client, zone, tags).await? {
+        tags::update(client, &lost, &Tags::new(), tags).await?;
+        return Ok(Physical::new(lost));
+    }
     let call = client
         .create_volume()
         .client_token(creation.token)
@@ -55,6 +60,33 @@ pub(super) async fn create_volume(client: &Client, creation: &Creation<'_>, volu
         .tag_specifications(tags::specification(ResourceType::Volume, tags));
     let answer = call.send().await.map_err(|error| translate(OPERATION, error))?;
     answer.volume_id.map(Physical::new).ok_or_else(|| answer_without(OPERATION, "volumeId"))
+}
+
+/// A volume of the slot that lost the tag by which it is known. It holds the data of an etcd member: an empty one in its place
+/// would lose them.
+async fn find_lost_volume(client: &Client, zone: &str, wanted: &Tags) -> Result<Option<String>, CloudError> {
+    let ownership = tags_of_cluster("");
+    let identity = wanted.iter().filter(|(key, _)| key.starts_with(&ownership) || *key == GROUP);
+    let mut filters: Vec<_> = identity.map(|(key, value)| tags::filter(format!("tag:{key}"), value)).collect();
+    filters.push(tags::filter("availability-zone", zone));
+    let volumes =
+        client.describe_volumes().set_filters(Some(filters)).into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let volumes = volumes.await.map_err(|error| translate("ec2:DescribeVolumes", error))?;
+    // The root volumes of the slot's machines carry the same tags, and go with their machines.
+    let is_root = |volume: &SdkVolume| volume.attachments().iter().any(|it| it.delete_on_termination() == Some(true));
+    let is_lost = |volume: &SdkVolume| {
+        let is_known = volume.tags().iter().any(|tag| tag.key() == Some(ID));
+        let is_there = matches!(volume.state(), Some(VolumeState::Available | VolumeState::InUse));
+        is_there && !is_known && !is_root(volume)
+    };
+    let mut lost: Vec<String> = volumes.into_iter().filter(is_lost).filter_map(|volume| volume.volume_id).collect();
+    match lost.len() {
+        0 | 1 => Ok(lost.pop()),
+        _ => {
+            let message = format!("{} may each be the slot's, and only one is: delete or untag the others", lost.join(", "));
+            Err(own("ec2:DescribeVolumes", ErrorClass::Invalid, message))
+        }
+    }
 }
 
 pub(super) async fn update_volume(client: &Client, id: &str, observed: &Volume, desired: &Volume) -> Result<(), CloudError> {

@@ -14,8 +14,11 @@ use super::user_data::{self, ApiLoadBalancer};
 use crate::aws::error::unresolved;
 use crate::aws::reference::{Ids, resolve, resolve_all, resolve_own};
 use crate::cloud::{CloudError, Outputs};
-use crate::model::tags::{GROUP, OWNED};
-use crate::model::{InstanceProfile, InstanceProfileRef, Kind, LaunchNetwork, LaunchTemplate, Ref, ResourceId, Tags, UserData};
+use crate::model::tags::cluster as tags_of_cluster;
+use crate::model::{
+    COMMON_LIMIT, InstanceProfile, InstanceProfileRef, Kind, LaunchNetwork, LaunchTemplate, Ref, ResourceId, Tags, UserData,
+    named_thing,
+};
 
 /// Content of a template or of a version of it.
 pub(super) fn request(
@@ -99,13 +102,12 @@ fn instance_tags(data: &ResponseLaunchTemplateData) -> Tags {
     of_instances.map(|specification| tags::from_sdk(specification.tags())).unwrap_or_default()
 }
 
-/// The logical id of a template, if it is the cluster's. Its own tags are not in the answer; those of its instances are.
-pub(super) fn logical_id(version: &LaunchTemplateVersion, ownership: &str) -> Option<ResourceId> {
-    let tags = instance_tags(version.launch_template_data()?);
-    if tags.get(ownership).map(String::as_str) != Some(OWNED) {
-        return None;
-    }
-    Some(ResourceId::new(Kind::LaunchTemplate, tags.get(GROUP)?))
+/// The logical id of a template, if it is the cluster's. Its own tags are not in the answer, and those of its instances are content
+/// that somebody may have changed; its name stays, and holds a hash of the cluster's.
+pub(super) fn logical_id(version: &LaunchTemplateVersion, region: &str, ownership: &str) -> Option<ResourceId> {
+    let cluster = ownership.strip_prefix(&tags_of_cluster(""))?;
+    let group = named_thing(region, cluster, version.launch_template_name()?, COMMON_LIMIT)?;
+    Some(ResourceId::new(Kind::LaunchTemplate, group))
 }
 
 /// The default version of a template as a resource. What it lacks is empty or zero, and so differs from everything desired.
@@ -169,10 +171,11 @@ mod tests {
 
     use super::*;
     use crate::cloud::Physical;
-    use crate::model::Disk;
-    use crate::model::tags::cluster;
+    use crate::model::tags::{GROUP, OWNED, cluster};
+    use crate::model::{Disk, aws_name};
 
     const OPERATION: &str = "ec2:CreateLaunchTemplate";
+    const REGION: &str = "us-east-1";
     const DNS: &str = "api-1234.elb.us-east-1.amazonaws.com";
     const PROFILE: &str = "arn:aws:iam::123456789012:instance-profile/kclust/demo/nodes";
 
@@ -200,7 +203,7 @@ mod tests {
         let ownership = cluster("demo");
         let instance_tags = [(ownership.as_str(), OWNED), (GROUP, "workers"), ("Name", "workers.demo")];
         LaunchTemplate {
-            name: "workers.demo".to_owned(),
+            name: aws_name(REGION, "demo", "workers", COMMON_LIMIT),
             image: "ami-1".to_owned(),
             instance_type: "m6i.large".to_owned(),
             key_pair: Some(Ref::own("operator")),
@@ -277,8 +280,8 @@ mod tests {
         let api = ApiLoadBalancer { dns_name: DNS, name: "api" };
         assert_eq!(observed(&version, &ids(), Some(api)), *template);
         let group = template.instance_tags[GROUP].as_str();
-        assert_eq!(logical_id(&version, &cluster("demo")), Some(ResourceId::new(Kind::LaunchTemplate, group)));
-        assert_eq!(logical_id(&version, &cluster("demo2")), None);
+        assert_eq!(logical_id(&version, REGION, &cluster("demo")), Some(ResourceId::new(Kind::LaunchTemplate, group)));
+        assert_eq!(logical_id(&version, REGION, &cluster("demo2")), None);
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 use aws_sdk_ec2::types::{
     Address, InternetGateway as SdkInternetGateway, InternetGatewayAttachment, IpPermission, IpRange,
-    LaunchTemplateIamInstanceProfileSpecification, LaunchTemplateTagSpecification, LaunchTemplateVersion,
-    NatGateway as SdkNatGateway, NatGatewayAddress, NatGatewayState, ResourceType, ResponseLaunchTemplateData, Route as SdkRoute,
-    RouteTable as SdkRouteTable, RouteTableAssociation as SdkAssociation, SecurityGroup as SdkSecurityGroup, Subnet as SdkSubnet,
-    Tag, Volume as SdkVolume, VolumeState, Vpc as SdkVpc, VpcEndpoint as SdkVpcEndpoint,
+    LaunchTemplateIamInstanceProfileSpecification, LaunchTemplateVersion, NatGateway as SdkNatGateway, NatGatewayAddress,
+    NatGatewayState, ResponseLaunchTemplateData, Route as SdkRoute, RouteTable as SdkRouteTable,
+    RouteTableAssociation as SdkAssociation, SecurityGroup as SdkSecurityGroup, Subnet as SdkSubnet, Tag, Volume as SdkVolume,
+    VolumeState, Vpc as SdkVpc, VpcEndpoint as SdkVpcEndpoint,
 };
 
 use super::observe::Answers;
 use crate::cloud::{Observed, Physical, World};
-use crate::model::tags::{GROUP, ID, cluster};
-use crate::model::{InstanceProfile, InstanceProfileRef, Kind, Ref, Resource, ResourceId, RouteTarget, Tags};
+use crate::model::tags::{ID, cluster};
+use crate::model::{
+    COMMON_LIMIT, InstanceProfile, InstanceProfileRef, Kind, Ref, Resource, ResourceId, RouteTarget, Tags, aws_name,
+};
 
 fn tags(id: &str) -> Option<Vec<Tag>> {
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
@@ -268,11 +270,10 @@ fn things_without_a_logical_id_or_of_another_cluster_are_not_in_the_world() {
 fn a_template_refers_to_the_profile_whose_path_and_name_its_arn_ends_with() {
     let profile = LaunchTemplateIamInstanceProfileSpecification::builder();
     let profile = profile.arn("arn:aws-cn:iam::123456789012:instance-profile/kclust/demo/nodes-demo-1234");
-    let mut tags = tags("Instance/none").unwrap_or_default();
-    tags.push(Tag::builder().key(GROUP).value("workers").build());
-    let tags = LaunchTemplateTagSpecification::builder().resource_type(ResourceType::Instance).set_tags(Some(tags));
-    let data = ResponseLaunchTemplateData::builder().iam_instance_profile(profile.build()).tag_specifications(tags.build());
-    let version = LaunchTemplateVersion::builder().launch_template_id("lt-1").launch_template_data(data.build());
+    let data = ResponseLaunchTemplateData::builder().iam_instance_profile(profile.build());
+    let name = aws_name("us-east-1", "demo", "workers", COMMON_LIMIT);
+    let version = LaunchTemplateVersion::builder().launch_template_id("lt-1").launch_template_name(name);
+    let version = version.launch_template_data(data.build());
     let answers = Answers { launch_templates: vec![version.build()], ..answers() };
 
     let profile = |name: &str| {

@@ -90,7 +90,7 @@ impl Answers {
     }
 
     fn identify_template<'a>(&self, version: &'a sdk::LaunchTemplateVersion) -> Option<(&'a str, ResourceId)> {
-        Some((version.launch_template_id()?, template_data::logical_id(version, &self.ownership)?))
+        Some((version.launch_template_id()?, template_data::logical_id(version, &self.region, &self.ownership)?))
     }
 
     /// How often other things refer to a thing, by physical id.

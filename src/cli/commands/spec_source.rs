@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli::SpecArgs;
 use crate::cli::error::CliError;
-use crate::spec::{Cluster, ClusterName, FLAGS, load_bytes};
+use crate::spec::{Cluster, ClusterName, CreateFlags, FLAGS, load_bytes};
 
 use super::Streams;
 
@@ -39,6 +39,12 @@ pub(super) fn from_options(
     streams: &mut Streams,
 ) -> Result<Cluster, CliError> {
     let flags = options.flags(name, region);
+    if (CreateFlags { region: None, ..flags.clone() }) == CreateFlags::default() {
+        return Err(CliError::Usage {
+            headline: "nothing says which cluster to create".to_owned(),
+            hint: "give a file with -f, or NAME and --zones; `kclust create --help` has examples".to_owned(),
+        });
+    }
     loaded(FLAGS, flags.to_document().as_bytes(), streams)
 }
 

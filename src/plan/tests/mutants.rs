@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use crate::model::{
-    Direction, Disk, InstanceProfileRef, LaunchNetwork, Peer, Placement, RecordAddress, RecordValue, Ref, Resource, RouteTarget, Tags,
+    Direction, Disk, InstanceProfileRef, LaunchNetwork, Peer, Placement, RecordAddress, RecordValue, Ref, Resource, RouteTarget,
+    Tags,
 };
 
 /// Stands for all paths that begin with `tags.`, of which resources have as many as they have tags.
@@ -51,28 +52,28 @@ fn performance(number: &mut Option<u32>) {
     *number = Some(number.unwrap_or_default() + 1);
 }
 
-/// Paths of a disk; the prefix is part of each, because they are constants.
+/// Changes of a disk; the prefix is part of each path.
 macro_rules! disk {
-    ($prefix:literal, $of:expr) => {{
-        let of: fn(&mut _) -> &mut Disk = $of;
-        [
-            (concat!($prefix, "sizeGiB"), (|disk: &mut Disk| more(&mut disk.size_gib)) as fn(&mut Disk)),
+    ($prefix:literal) => {{
+        let changes: [(&'static str, fn(&mut Disk)); 5] = [
+            (concat!($prefix, "sizeGiB"), |disk| more(&mut disk.size_gib)),
             (concat!($prefix, "volumeType"), |disk| other(&mut disk.volume_type)),
             (concat!($prefix, "iops"), |disk| performance(&mut disk.iops)),
             (concat!($prefix, "throughput"), |disk| performance(&mut disk.throughput)),
             (concat!($prefix, "encrypted"), |disk| disk.encrypted = !disk.encrypted),
-        ]
-        .map(|(path, change)| (path, of, change))
+        ];
+        changes
     }};
 }
 
 fn change_disk<T: Clone + Into<Resource>>(
     resource: &T,
-    changes: [(&'static str, fn(&mut T) -> &mut Disk, fn(&mut Disk)); 5],
+    of: fn(&mut T) -> &mut Disk,
+    changes: [(&'static str, fn(&mut Disk)); 5],
 ) -> Vec<Mutant> {
     changes
         .into_iter()
-        .map(|(path, of, change)| {
+        .map(|(path, change)| {
             let mut changed = resource.clone();
             change(of(&mut changed));
             (path, changed.into())
@@ -102,10 +103,9 @@ pub fn mutants(resource: &Resource) -> Vec<Mutant> {
                 (TAGS, |it| tag(&mut it.tags)),
             ],
         ),
-        Resource::ElasticIp(it) => change(
-            it,
-            &[("networkInterface", |it| it.network_interface = Some(elsewhere())), (TAGS, |it| tag(&mut it.tags))],
-        ),
+        Resource::ElasticIp(it) => {
+            change(it, &[("networkInterface", |it| it.network_interface = Some(elsewhere())), (TAGS, |it| tag(&mut it.tags))])
+        }
         Resource::NatGateway(it) => change(
             it,
             &[
@@ -186,11 +186,7 @@ pub fn mutants(resource: &Resource) -> Vec<Mutant> {
         ),
         Resource::KeyPair(it) => change(
             it,
-            &[
-                ("name", |it| other(&mut it.name)),
-                ("publicKey", |it| other(&mut it.public_key)),
-                (TAGS, |it| tag(&mut it.tags)),
-            ],
+            &[("name", |it| other(&mut it.name)), ("publicKey", |it| other(&mut it.public_key)), (TAGS, |it| tag(&mut it.tags))],
         ),
         Resource::LoadBalancer(it) => change(
             it,
@@ -251,12 +247,10 @@ pub fn mutants(resource: &Resource) -> Vec<Mutant> {
         ),
         Resource::Volume(it) => {
             let mut mutants = change(it, &[("zone", |it| other(&mut it.zone)), (TAGS, |it| tag(&mut it.tags))]);
-            mutants.extend(change_disk(it, disk!("", |it| &mut it.disk)));
+            mutants.extend(change_disk(it, |it| &mut it.disk, disk!("")));
             mutants
         }
-        Resource::BootstrapObject(it) => {
-            change(it, &[("key", |it| other(&mut it.key)), ("sha256", |it| other(&mut it.sha256))])
-        }
+        Resource::BootstrapObject(it) => change(it, &[("key", |it| other(&mut it.key)), ("sha256", |it| other(&mut it.sha256))]),
         Resource::LaunchTemplate(it) => {
             let mut mutants = change(
                 it,
@@ -295,7 +289,7 @@ pub fn mutants(resource: &Resource) -> Vec<Mutant> {
                     ],
                 ),
             });
-            mutants.extend(change_disk(it, disk!("rootDisk.", |it| &mut it.root_disk)));
+            mutants.extend(change_disk(it, |it| &mut it.root_disk, disk!("rootDisk.")));
             mutants
         }
         Resource::AutoscalingGroup(it) => {
@@ -335,8 +329,7 @@ pub fn mutants(resource: &Resource) -> Vec<Mutant> {
             mutants
         }
         Resource::DnsRecord(it) => {
-            let mut mutants =
-                change(it, &[("zoneId", |it| other(&mut it.zone_id)), ("name", |it| other(&mut it.name))]);
+            let mut mutants = change(it, &[("zoneId", |it| other(&mut it.zone_id)), ("name", |it| other(&mut it.name))]);
             mutants.extend(match it.value {
                 RecordValue::Alias(_) | RecordValue::Other(_) => {
                     change(it, &[("value", |it| it.value = RecordValue::Other("CNAME elsewhere".into()))])

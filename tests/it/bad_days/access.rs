@@ -36,7 +36,7 @@ fn credentials_that_have_expired_or_that_nobody_knows() {
         for args in COMMANDS {
             let mut command = account.command(args);
             command.env("AWS_ACCESS_KEY_ID", key);
-            account.unchanged(|| run(&mut command).fails(1, &[words, "Hint: set credentials"]));
+            account.unchanged(|| run(&mut command).fails(1, &[words, "hint: set credentials"]));
         }
     }
 }
@@ -48,7 +48,7 @@ fn credentials_that_expire_while_a_cluster_is_made() {
     let before = account.resources();
     account.set_faults(&json!([
         { "service": "ec2", "action": "CreateSubnet", "code": "RequestExpired", "message": "Request has expired." },
-        { "service": "elbv2", "code": "ExpiredToken", "status": 403, "message": "The security token is expired" },
+        { "service": "elbv2", "action": "CreateTargetGroup", "code": "ExpiredToken", "status": 403, "message": "The security token is expired" },
     ]));
     account.kclust(&CREATE).fails(1, &["ec2:CreateSubnet: RequestExpired", "set credentials", "run the same command again"]);
     account.set_faults(&json!([]));
@@ -100,7 +100,7 @@ fn a_bucket_of_somebody_else() {
     for args in COMMANDS {
         let mut command = account.command(args);
         command.env("KCLUST_STATE", &state);
-        run(&mut command).fails(1, &[&bucket, "belongs to somebody else", "s3:ListBucket", "Hint: use a bucket of"]);
+        run(&mut command).fails(1, &[&bucket, "belongs to somebody else", "s3:ListBucket", "hint: use a bucket of"]);
     }
     assert_eq!((owner.world(), account.world()), before);
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value as Json, json};
 
-use super::{CREATE, DELETE};
+use super::{CREATE, DELETE, SPEC};
 use crate::harness::Account;
 
 type Action = (String, String);
@@ -69,9 +69,8 @@ fn denied(account: &Account, action: &Action, args: &[&str]) {
     account.set_faults(&denial(action));
     let run = account.kclust(args);
     account.set_faults(&json!([]));
-    let needs = format!("needs permission for {}", permission(action));
     assert_eq!(run.code, 1, "{action:?}:\n{}", run.stderr);
-    run.fails(1, &["You are not authorized to do this", &needs]);
+    run.fails(1, &["You are not authorized to do this", "permission", &permission(action)]);
 }
 
 #[test]
@@ -90,32 +89,26 @@ fn create() {
     for_each(&late, |action| {
         let account = Account::new();
         let before = account.resources();
-        if tolerated_by_create(action) {
+        if gives_the_lock_back(action) {
             account.set_faults(&denial(action));
-            account.kclust(&CREATE).expect(0);
+            account
+                .kclust(&["create", "-f", SPEC, "--yes"])
+                .expect(0)
+                .says(&["the lock could not be released", "s3:DeleteObject"]);
             account.set_faults(&json!([]));
         } else {
             denied(&account, action, &CREATE);
             account.kclust(&CREATE).expect(0);
+            account.has_one_whole_cluster();
         }
-        account.has_one_whole_cluster_or_lock(action);
         account.is_clean_after_delete(&before);
     });
     eprintln!("create: {} + {} actions in {:?}", early.len(), late.len(), begun.elapsed());
 }
 
-/// Giving the lock back is the last thing: the cluster is there, and the lock of a process that has ended binds nobody.
-fn tolerated_by_create((service, action): &Action) -> bool {
+/// By then the work is done, and the lock of a process that has ended binds nobody: a note, not a failure.
+fn gives_the_lock_back((service, action): &Action) -> bool {
     service == "s3" && action == "DeleteObject"
-}
-
-impl Account {
-    #[track_caller]
-    fn has_one_whole_cluster_or_lock(&self, action: &Action) {
-        if !tolerated_by_create(action) {
-            self.has_one_whole_cluster();
-        }
-    }
 }
 
 #[test]
@@ -131,7 +124,9 @@ fn validate() {
         account.set_faults(&json!([]));
         let permission = permission(action);
         match run.code {
-            1 => drop(run.fails(1, &["You are not authorized to do this", &format!("needs permission for {permission}")])),
+            1 => drop(run.fails(1, &["You are not authorized to do this", "permission", &permission])),
+            // The machines of the report come from Auto Scaling; EC2 is asked for those that no group launched.
+            4 if action.1 == "DescribeInstances" => assert!(run.stdout.contains("\"ready\": null"), "{}", run.stdout),
             // What cannot be looked at is one unknown check of the report; the others are worth having.
             4 => assert!(run.stdout.contains(&permission), "{action:?}: {}", run.stdout),
             code => panic!("{action:?}: {code}"),
@@ -150,7 +145,8 @@ fn delete() {
     assert!(early.len() >= 15 && late.len() >= 25, "{early:?} {late:?}");
     let account = Account::with_cluster();
     let whole = account.world();
-    for action in &early {
+    // Tags tell whether kclust made the bucket and did not finish; who may not read them did not make it.
+    for action in early.iter().filter(|(_, action)| action != "GetBucketTagging") {
         denied(&account, action, &DELETE);
         assert_eq!(account.world(), whole, "{action:?}");
     }

@@ -25,8 +25,8 @@ fn files_that_are_no_spec() {
         let file = account.file("spec.yaml", content);
         account.refuses(&["create", "-f", &file, "--yes"], 2, words);
     };
-    refuses("", &["spec.yaml", "empty"]);
-    refuses("# only a comment\n", &["spec.yaml", "empty"]);
+    refuses("", &["spec.yaml", "holds no document"]);
+    refuses("# only a comment\n", &["spec.yaml", "holds no document"]);
     refuses("a: [b\n", &["spec.yaml:"]);
     refuses("[]\n", &["spec.yaml:"]);
     refuses("apiVersion: v1\nkind: ConfigMap\n", &["apiVersion", "kclust.dev/v1alpha1"]);
@@ -51,7 +51,7 @@ fn files_that_cannot_be_read() {
 #[test]
 fn standard_input_that_is_empty_or_holds_the_spec() {
     let account = Account::new();
-    account.refuses(&["create", "-f", "-", "--yes"], 2, &["<stdin>", "empty"]);
+    account.refuses(&["create", "-f", "-", "--yes"], 2, &["<stdin>", "holds no document"]);
     let mut command = account.command(&["create", "-f", "-", "--dry-run", "-o", "json"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(example("minimal").as_bytes()).unwrap();

@@ -86,7 +86,7 @@ fn documents_that_are_damaged() {
         for content in [cut, "", "{}", "\u{0}garbage"] {
             account.put_state_object(&key, content);
             for args in commands {
-                let told = account.kclust(args).fails(1, &[&key, "Hint: "]);
+                let told = account.kclust(args).fails(1, &[&key, "hint: "]);
                 assert!(!account.state_keys().contains(&format!("{CLUSTER}/lock")) || document == "lock", "{}", told.stderr);
             }
         }

@@ -1,0 +1,6 @@
+//! The model of each example cluster. Golden files lie in `tests/golden/model/`.
+
+mod golden;
+mod limits;
+mod shape;
+mod tags;
