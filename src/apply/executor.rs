@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-use crate::cloud::Outputs;
+use crate::cloud::{ErrorClass, Outputs};
 use crate::plan::{Plan, Work};
 
 use super::events::{Event, Observer};
@@ -35,8 +35,9 @@ pub async fn execute(
     let mut report = Report { total: plan.steps.len(), outputs, ..Report::default() };
     let mut in_flight = FuturesUnordered::new();
     let mut announced = false;
+    let mut hopeless = false;
     loop {
-        while in_flight.len() < concurrency && !stop.is_requested() {
+        while in_flight.len() < concurrency && !hopeless && !stop.is_requested() {
             let Some(index) = queue.ready.pop_first() else { break };
             // What the step refers to was finished before it became ready, so that this copy is complete.
             let known = report.outputs.clone();
@@ -59,6 +60,13 @@ pub async fn execute(
             Outcome::Failed { error, made } => {
                 report.outputs.0.extend(made.map(|made| (step.id.clone(), made)));
                 observer.on(Event::Failed { id: &step.id, action, error: &error });
+                if is_everywhere(error.class) {
+                    hopeless = true;
+                    if report.failures.iter().any(|earlier| earlier.error.class == error.class) {
+                        report.not_done.push(step.id.clone());
+                        continue;
+                    }
+                }
                 report.failures.push(Failure { id: step.id.clone(), action, error });
                 report.skipped.extend(queue.fail(index).into_iter().map(|skipped| plan.steps[skipped].id.clone()));
                 continue;
@@ -92,6 +100,11 @@ pub async fn execute(
     }
     report.elapsed = begun.elapsed();
     report
+}
+
+/// Whether other calls will fail the same way: the first such failure is the root cause of all.
+fn is_everywhere(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Credentials | ErrorClass::Unreachable)
 }
 
 /// Which steps may begin.

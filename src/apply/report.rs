@@ -22,7 +22,7 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Not tried, because something that they need failed.
     pub skipped: Vec<ResourceId>,
-    /// Not begun or not waited for, because of an interruption.
+    /// Not begun or not waited for, because of an interruption, or because a failure concerns all of AWS.
     pub not_done: Vec<ResourceId>,
     pub elapsed: Duration,
     /// Everything that exists now, as far as the execution knows.

@@ -190,6 +190,9 @@ fn cascade(desired: &Desired, world: &World, drafts: &mut BTreeMap<ResourceId, D
     loop {
         let replaced: BTreeSet<ResourceId> =
             drafts.iter().filter(|(_, draft)| draft.action == Action::Replace).map(|(id, _)| id.clone()).collect();
+        if replaced.is_empty() {
+            return Ok(());
+        }
         let mut grew = false;
         for (id, resource) in desired {
             let Some(observed) = world.resources.get(id) else { continue };

@@ -138,6 +138,24 @@ async fn attempts_are_told_and_pauses_grow() {
     );
 }
 
+/// Expired credentials, a lost network: the rest would fail the same way, call by call.
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_concerns_every_call_ends_it_and_is_told_once() {
+    for class in [ErrorClass::Credentials, ErrorClass::Unreachable] {
+        let cloud = FakeCloud::default()
+            .latency(|_, _| std::time::Duration::from_secs(1))
+            .script(move |call| if call.number < 10 { Fate::Arrives } else { Fate::Refused(class) });
+        let scene = Scene::new(cloud).await;
+        let desired = minimal();
+        let report = scene.make(&desired).await;
+        assert_eq!(report.failures.len(), 1, "{class:?}: {:?}", report.failures);
+        assert!(scene.cloud.log().len() <= 10 + CONCURRENCY, "{class:?}: only what was in flight is lost");
+        assert_eq!(report.done + 1 + report.skipped.len() + report.not_done.len(), report.total);
+        let known = FakeCloud::with_world(&scene.cloud.world());
+        assert!(Scene { cloud: known, ..scene }.make(&desired).await.is_complete());
+    }
+}
+
 /// A boot program that cannot be written is a failure like any other, and a machine that needs it is not launched.
 #[tokio::test(start_paused = true)]
 async fn the_state_store_fails_like_the_cloud() {

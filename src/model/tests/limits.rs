@@ -42,33 +42,11 @@ fn name(resource: &Resource) -> Option<(&str, usize, &'static str)> {
 
 /// The tags of a resource, and those that it gives on.
 pub(super) fn tags(resource: &Resource) -> Vec<&Tags> {
-    match resource {
-        Resource::Vpc(it) => vec![&it.tags],
-        Resource::InternetGateway(it) => vec![&it.tags],
-        Resource::Subnet(it) => vec![&it.tags],
-        Resource::ElasticIp(it) => vec![&it.tags],
-        Resource::NatGateway(it) => vec![&it.tags],
-        Resource::RouteTable(it) => vec![&it.tags],
-        Resource::VpcEndpoint(it) => vec![&it.tags],
-        Resource::SecurityGroup(it) => vec![&it.tags],
-        Resource::SecurityGroupRule(it) => vec![&it.tags],
-        Resource::Role(it) => vec![&it.tags],
-        Resource::InstanceProfile(it) => vec![&it.tags],
-        Resource::KeyPair(it) => vec![&it.tags],
-        Resource::LoadBalancer(it) => vec![&it.tags],
-        Resource::TargetGroup(it) => vec![&it.tags],
-        Resource::Listener(it) => vec![&it.tags],
-        Resource::NetworkInterface(it) => vec![&it.tags],
-        Resource::Volume(it) => vec![&it.tags],
-        Resource::LaunchTemplate(it) => vec![&it.tags, &it.instance_tags],
-        Resource::AutoscalingGroup(it) => vec![&it.tags],
-        Resource::Route(_)
-        | Resource::RouteTableAssociation(_)
-        | Resource::RolePolicy(_)
-        | Resource::Target(_)
-        | Resource::BootstrapObject(_)
-        | Resource::DnsRecord(_) => vec![],
-    }
+    let given_on = match resource {
+        Resource::LaunchTemplate(template) => Some(&template.instance_tags),
+        _ => None,
+    };
+    resource.tags().into_iter().chain(given_on).collect()
 }
 
 fn assert_within(text: &str, limit: usize, others: &str, what: &str) {

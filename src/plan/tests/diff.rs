@@ -76,18 +76,12 @@ fn the_mutants_leave_no_field_out() {
     assert_eq!(mutated, fields);
 }
 
+/// A resource whose tags are looked at, with one more. `None` for others.
 fn with_tag(resource: &Resource, key: &str) -> Option<Resource> {
     let mut tagged = resource.clone();
-    let tags = match &mut tagged {
-        Resource::Vpc(it) => &mut it.tags,
-        Resource::Subnet(it) => &mut it.tags,
-        Resource::Volume(it) => &mut it.tags,
-        Resource::Role(it) => &mut it.tags,
-        Resource::AutoscalingGroup(it) => &mut it.tags,
-        _ => return None,
-    };
-    tags.insert(key.to_owned(), "value".to_owned());
-    Some(tagged)
+    tagged.tags_mut()?.insert(key.to_owned(), "value".to_owned());
+    let added = tagged.fields().into_iter().find(|field| field.path == format!("tags.{key}"))?;
+    (added.on_change == OnChange::Update).then_some(tagged)
 }
 
 #[test]

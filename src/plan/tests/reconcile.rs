@@ -4,7 +4,7 @@ use super::mutants::mutants;
 use super::{ancestors, making, planned, reconcile, removing};
 use crate::cloud::{Observed, World};
 use crate::model::{Desired, Kind, OnChange, Placement, Ref, Resource, ResourceId, build};
-use crate::plan::{Action, Change, Plan, PlanError};
+use crate::plan::{Action, Change, Plan, PlanError, Work};
 use crate::test_support::{as_observed, cluster, desired, example, facts, id, physical, world};
 
 /// The production example, and the world in which it exists.
@@ -200,6 +200,19 @@ fn a_tag_that_left_the_spec_is_removed_everywhere() {
         assert_eq!(change.reason, format!("differs from the spec in {path}"));
     }
     assert!(plan.changes.iter().any(|change| change.id.kind == Kind::Volume));
+}
+
+/// An update is told what there was; what it does not hear of it cannot remove.
+#[test]
+fn an_update_never_hears_of_the_tags_of_others() {
+    let (desired, mut world) = production();
+    let Resource::AutoscalingGroup(group) = observed(&mut world, "AutoscalingGroup/workers") else { panic!("no group") };
+    group.max_size = 9;
+    group.tags.extend([("cost-tool".into(), "1".into()), ("kclust.dev/of-old".into(), "1".into())]);
+    let plan = planned(&desired, &world);
+    let Work::Update { observed, .. } = &plan.steps[0].work else { panic!("{:?}", plan.steps) };
+    let tags = observed.resource.tags().unwrap();
+    assert!(!tags.contains_key("cost-tool") && tags.contains_key("kclust.dev/of-old") && tags.contains_key("Name"), "{tags:?}");
 }
 
 /// What an operator changes most often changes nothing else.

@@ -62,7 +62,6 @@ fn existing_vpc() {
         "update DnsRecord/api",
         "update NetworkInterface/cp-2",
     ]);
-    // The profiles are others' too: a template that names another one is still the cluster's.
     assert_eq!(shared(&cluster.account.world(), &network), shared(&before, &network));
 
     cluster.account.kclust(&["delete", NAME, "--yes", "--delete-backups"]).expect(0);
