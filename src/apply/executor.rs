@@ -30,30 +30,31 @@ pub async fn execute(
     concurrency: usize,
 ) -> Report {
     let begun = Instant::now();
-    let runner = Runner { provisioner, observer, stop, operation_id };
+    let runner = Runner::new(provisioner, observer, stop, operation_id, concurrency);
     let mut queue = Queue::new(plan);
     let mut report = Report { total: plan.steps.len(), outputs, ..Report::default() };
     let mut in_flight = FuturesUnordered::new();
     let mut announced = false;
-    let mut hopeless = false;
     loop {
-        while in_flight.len() < concurrency && !hopeless && !stop.is_requested() {
-            let Some(index) = queue.ready.pop_first() else { break };
+        while let Some(index) = queue.ready.pop_first() {
             // What the step refers to was finished before it became ready, so that this copy is complete.
             let known = report.outputs.clone();
             let runner = &runner;
             let step = &plan.steps[index];
-            in_flight.push(async move { (index, Instant::now(), runner.run(step, &known).await) });
+            in_flight.push(async move {
+                let ended = runner.run(step, &known).await;
+                (index, ended)
+            });
         }
-        if stop.is_requested() && !announced && !in_flight.is_empty() {
+        if stop.is_requested() && !announced && runner.calls_in_flight() > 0 {
             announced = true;
-            observer.on(Event::Stopping { in_flight: in_flight.len() });
+            observer.on(Event::Stopping { in_flight: runner.calls_in_flight() });
         }
         let finished = tokio::select! {
             finished = in_flight.next() => finished,
-            () = stop.requested(), if !announced => continue,
+            () = stop.requested(), if !announced && runner.calls_in_flight() > 0 => continue,
         };
-        let Some((index, since, outcome)) = finished else { break };
+        let Some((index, (elapsed, outcome))) = finished else { break };
         let step = &plan.steps[index];
         let action = step.work.action();
         match outcome {
@@ -61,7 +62,7 @@ pub async fn execute(
                 report.outputs.0.extend(made.map(|made| (step.id.clone(), made)));
                 observer.on(Event::Failed { id: &step.id, action, error: &error });
                 if is_everywhere(error.class) {
-                    hopeless = true;
+                    runner.begin_nothing_new();
                     if report.failures.iter().any(|earlier| earlier.error.class == error.class) {
                         report.not_done.push(step.id.clone());
                         continue;
@@ -88,7 +89,6 @@ pub async fn execute(
             }
         }
         report.done += 1;
-        let elapsed = since.elapsed();
         observer.on(Event::Finished { id: &step.id, action, elapsed, done: report.done, total: report.total });
         queue.finish(index);
     }

@@ -1,8 +1,11 @@
 //! One step: the call, its retries, and the wait for what it began.
 
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical, Readiness};
@@ -40,35 +43,90 @@ impl Work {
 }
 
 pub(super) struct Runner<'a> {
-    pub(super) provisioner: &'a Provisioner<'a>,
-    pub(super) observer: &'a dyn Observer,
-    pub(super) stop: &'a Stop,
+    provisioner: &'a Provisioner<'a>,
+    observer: &'a dyn Observer,
+    stop: &'a Stop,
     /// See [`super::execute`].
-    pub(super) operation_id: &'a str,
+    operation_id: &'a str,
+    /// One for each call that may be in flight. Whoever waits for AWS holds none: a hundred groups that end their machines do not
+    /// stand in each other's way.
+    permits: Semaphore,
+    concurrency: usize,
+    nothing_new: AtomicBool,
 }
 
-impl Runner<'_> {
-    pub(super) async fn run(&self, step: &Step, outputs: &Outputs) -> Outcome {
+impl<'a> Runner<'a> {
+    pub(super) fn new(
+        provisioner: &'a Provisioner<'a>,
+        observer: &'a dyn Observer,
+        stop: &'a Stop,
+        operation_id: &'a str,
+        concurrency: usize,
+    ) -> Self {
+        let (permits, nothing_new) = (Semaphore::new(concurrency), AtomicBool::new(false));
+        Self { provisioner, observer, stop, operation_id, permits, concurrency, nothing_new }
+    }
+
+    pub(super) fn calls_in_flight(&self) -> usize {
+        self.concurrency - self.permits.available_permits()
+    }
+
+    /// Steps that have not begun shall not begin.
+    pub(super) fn begin_nothing_new(&self) {
+        self.nothing_new.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes a call when its turn has come.
+    async fn call<T>(&self, call: impl Future<Output = T>) -> T {
+        // It fails only when the semaphore is closed, which nobody does.
+        let _permit = self.permits.acquire().await;
+        call.await
+    }
+
+    /// Carries a step out. Returns how long that took from its first call on, and how it ended.
+    pub(super) async fn run(&self, step: &Step, outputs: &Outputs) -> (Duration, Outcome) {
+        let permit = self.permits.acquire().await;
+        if self.stop.is_requested() || self.nothing_new.load(Ordering::Relaxed) {
+            return (Duration::ZERO, Outcome::Interrupted { made: None });
+        }
         let begun = Instant::now();
         self.observer.on(Event::Started { id: &step.id, action: step.work.action() });
+        let first = self.attempt(step, outputs, false).await;
+        drop(permit);
+        let outcome = self.finish(step, outputs, begun, first).await;
+        (begun.elapsed(), outcome)
+    }
+
+    /// One try of a step's call: what it made, or nothing where it removed.
+    async fn attempt(&self, step: &Step, outputs: &Outputs, retry: bool) -> Result<Option<Physical>, CloudError> {
+        match &step.work {
+            Work::Create(resource) => {
+                let token = client_token(self.operation_id, &step.id, resource);
+                let creation = Creation { id: &step.id, resource, token: &token, retry };
+                self.provisioner.create(creation, outputs).await.map(Some)
+            }
+            Work::Update { observed, desired } => {
+                let token = client_token(self.operation_id, &step.id, desired);
+                self.provisioner.update(&step.id, observed, desired, &token, outputs).await.map(Some)
+            }
+            Work::Delete(observed) => match self.provisioner.delete(&step.id, observed).await {
+                Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+                other => other.map(|()| None),
+            },
+        }
+    }
+
+    /// What follows the first try: further ones where they may help, and the wait for what the call began.
+    async fn finish(
+        &self,
+        step: &Step,
+        outputs: &Outputs,
+        begun: Instant,
+        first: Result<Option<Physical>, CloudError>,
+    ) -> Outcome {
+        let mut result = first;
         let mut attempt = 0;
-        let mut retry = false;
         loop {
-            let result = match &step.work {
-                Work::Create(resource) => {
-                    let token = client_token(self.operation_id, &step.id, resource);
-                    let creation = Creation { id: &step.id, resource, token: &token, retry };
-                    self.provisioner.create(creation, outputs).await.map(Some)
-                }
-                Work::Update { observed, desired } => {
-                    let token = client_token(self.operation_id, &step.id, desired);
-                    self.provisioner.update(&step.id, observed, desired, &token, outputs).await.map(Some)
-                }
-                Work::Delete(observed) => match self.provisioner.delete(&step.id, observed).await {
-                    Err(error) if error.class == ErrorClass::NotFound => Ok(None),
-                    other => other.map(|()| None),
-                },
-            };
             let error = match result {
                 Ok(Some(physical)) => return self.wait_until_ready(&step.id, physical, begun).await,
                 Ok(None) => return self.wait_until_gone(step, begun).await,
@@ -78,14 +136,14 @@ impl Runner<'_> {
             if begun.elapsed() >= patience {
                 return Outcome::Failed { error, made: None };
             }
-            // A creation may be several calls, of which the first took effect; or its answer was lost.
-            retry = true;
             let pause = pause(attempt, LONGEST_PAUSE);
             attempt += 1;
             self.observer.on(Event::Retrying { id: &step.id, error: &error, pause });
             if !self.sleep(pause).await {
                 return Outcome::Interrupted { made: None };
             }
+            // A creation may be several calls, of which the first took effect; or its answer was lost.
+            result = self.call(self.attempt(step, outputs, true)).await;
         }
     }
 
@@ -94,7 +152,7 @@ impl Runner<'_> {
         let limit = ready(id.kind);
         let mut attempt = 0;
         loop {
-            let reason = match self.provisioner.readiness(id, &physical).await {
+            let reason = match self.call(self.provisioner.readiness(id, &physical)).await {
                 Ok(Readiness::Ready) => return Outcome::Made(physical),
                 Ok(Readiness::Failed(reason)) => return failed(wait_error(id, "failed", reason), physical),
                 Ok(Readiness::Pending(reason)) => reason,
@@ -118,7 +176,7 @@ impl Runner<'_> {
         let Work::Delete(observed) = &step.work else { return Outcome::Removed };
         let mut attempt = 0;
         loop {
-            match self.provisioner.is_gone(&step.id, observed).await {
+            match self.call(self.provisioner.is_gone(&step.id, observed)).await {
                 Ok(true) => return Outcome::Removed,
                 Ok(false) => {}
                 Err(error) if error.class == ErrorClass::NotFound => return Outcome::Removed,

@@ -170,7 +170,10 @@ async fn take_up(
         return Err(OpsError::LockLost { cluster, reason, report: Box::new(report) });
     }
     ledger.resources = entries(&report.outputs);
-    ledger.finished_at = report.is_complete().then(|| environment.clock.now());
+    // A run that ended by itself is over, also when it failed: its tokens would make AWS answer with what failed. One that was
+    // interrupted is taken up.
+    let ended = report.is_complete() || !report.failures.is_empty();
+    ledger.finished_at = ended.then(|| environment.clock.now());
     store.write_ledger(&ledger, Condition::Always).await?;
     if !report.failures.is_empty() {
         return Err(OpsError::NotApplied { cluster, operation, report: Box::new(report) });

@@ -35,7 +35,7 @@ pub enum Operation {
 pub struct Ledger {
     pub operation: Operation,
     pub started_at: Timestamp,
-    /// `None` while it runs, and when it was interrupted.
+    /// When it ended by itself, done or failed; `None` while it runs, and when it was interrupted.
     pub finished_at: Option<Timestamp>,
     pub resources: Vec<LedgerEntry>,
 }
