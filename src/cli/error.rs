@@ -97,6 +97,7 @@ impl CliError {
                 OpsError::Facts(_)
                 | OpsError::DifferentSpec { .. }
                 | OpsError::StateNotReachable
+                | OpsError::FixedFields { .. }
                 | OpsError::OtherRegion { .. }
                 | OpsError::UserDataTooLarge { .. }
                 | OpsError::NotConfirmed
@@ -174,6 +175,12 @@ fn ops_words(error: &OpsError) -> Words {
             Words::new(error.to_string()).hint("choose the right credentials, with AWS_PROFILE for example")
         }
         OpsError::OtherRegion { .. } => Words::new(error.to_string()).hint("a cluster cannot move; make another one"),
+        OpsError::FixedFields { fields, .. } => {
+            let words = fields.iter().fold(Words::new(error.to_string()), |words, (path, from, to)| {
+                words.cause(format!("{path}: {from}, would become {to}"))
+            });
+            words.hint("running nodes and pods rely on them; to change them, make another cluster and move the workloads")
+        }
         OpsError::StateNotReachable => Words::new(error.to_string())
             .cause("Instances read their boot program and their keys from the state store.")
             .hint("use --state s3://BUCKET[/PREFIX]; a file:// store serves --dry-run and `kclust render`"),

@@ -35,6 +35,9 @@ pub enum OpsError {
     OtherAccount { cluster: String, owner: String, account: String },
     #[error("cluster {cluster} is in {owner}, not in {region}")]
     OtherRegion { cluster: String, owner: String, region: String },
+    /// `update` with a spec that differs where running machines cannot follow. Path, old and new value.
+    #[error("cluster {cluster} lives, and these parts of its spec cannot change")]
+    FixedFields { cluster: String, fields: Vec<(&'static str, String, String)> },
     #[error("machines cannot read a state store in a directory")]
     StateNotReachable,
     #[error("user-data of {name} is {bytes} bytes after compression; EC2 takes at most {limit}")]

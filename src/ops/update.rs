@@ -29,6 +29,10 @@ pub async fn update(
         let (owner, region) = (recorded.cluster.region.to_string(), cluster.region.to_string());
         return Err(OpsError::OtherRegion { cluster: name.to_string(), owner, region });
     }
+    let fields = fixed_fields(&recorded.cluster, &cluster);
+    if !fields.is_empty() {
+        return Err(OpsError::FixedFields { cluster: name.to_string(), fields });
+    }
     let same_spec = cluster == recorded.cluster;
     let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded)).await?;
     if dry_run {
@@ -42,4 +46,25 @@ pub async fn update(
         Approval::No => Ok(Ending::Declined),
         Approval::NobodyToAsk => Err(OpsError::NotConfirmed),
     }
+}
+
+/// What no resource of AWS holds, so that no plan would refuse it, and what running machines were told when they booted: addresses of
+/// pods and services, the network plugin, the API's name and whether it is a load balancer.
+fn fixed_fields(from: &Cluster, to: &Cluster) -> Vec<(&'static str, String, String)> {
+    let zone = |cluster: &Cluster| cluster.dns.as_ref().map_or_else(|| "(none)".to_owned(), |dns| dns.zone.clone());
+    [
+        ("spec.network.podCIDR", from.network.pod_cidr.to_string(), to.network.pod_cidr.to_string()),
+        ("spec.network.serviceCIDR", from.network.service_cidr.to_string(), to.network.service_cidr.to_string()),
+        ("spec.network.cni", word(&from.network.cni), word(&to.network.cni)),
+        ("spec.api.endpoint", word(&from.api.endpoint), word(&to.api.endpoint)),
+        ("spec.dns.zone", zone(from), zone(to)),
+    ]
+    .into_iter()
+    .filter(|(_, from, to)| from != to)
+    .collect()
+}
+
+/// An enum of the spec in the spec's own word.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }

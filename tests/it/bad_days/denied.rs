@@ -127,11 +127,6 @@ fn create() {
     eprintln!("create: {} + {} actions in {:?}", early.len(), late.len(), begun.elapsed());
 }
 
-/// By then the work is done, and the lock of a process that has ended binds nobody: a note, not a failure.
-fn gives_the_lock_back((service, action): &Action) -> bool {
-    service == "s3" && action == "DeleteObject"
-}
-
 #[test]
 fn validate() {
     let account = Account::with_cluster();
