@@ -32,13 +32,13 @@ pub fn render(cluster: &Cluster, root: &StateRoot) -> Result<Vec<Artefact>, OpsE
     let desired = build(cluster, &facts);
     let mut artefacts: Vec<Artefact> =
         bootstrap::all_artefacts(cluster, &facts).into_iter().map(|(path, content)| Artefact { path, content }).collect();
-    for resource in desired.values() {
+    for (id, resource) in &desired {
         let (path, json) = match resource {
             Resource::RolePolicy(policy) => {
                 let role = policy.role.target().map(|id| id.name).unwrap_or_default();
                 (format!("iam/{role}-policy.json"), &policy.document)
             }
-            Resource::Role(role) => (format!("iam/{}-trust.json", role.name), &role.trust_policy),
+            Resource::Role(role) => (format!("iam/{}-trust.json", id.name), &role.trust_policy),
             _ => continue,
         };
         artefacts.push(Artefact { path, content: pretty(json) });
