@@ -49,14 +49,13 @@ pub async fn update(
 }
 
 /// What no resource of AWS holds, so that no plan would refuse it, and what running machines were told when they booted: addresses of
-/// pods and services, the network plugin, the API's name and whether it is a load balancer.
+/// pods and services, the network plugin, the API's name.
 fn fixed_fields(from: &Cluster, to: &Cluster) -> Vec<(&'static str, String, String)> {
     let zone = |cluster: &Cluster| cluster.dns.as_ref().map_or_else(|| "(none)".to_owned(), |dns| dns.zone.clone());
     [
         ("spec.network.podCIDR", from.network.pod_cidr.to_string(), to.network.pod_cidr.to_string()),
         ("spec.network.serviceCIDR", from.network.service_cidr.to_string(), to.network.service_cidr.to_string()),
         ("spec.network.cni", word(&from.network.cni), word(&to.network.cni)),
-        ("spec.api.endpoint", word(&from.api.endpoint), word(&to.api.endpoint)),
         ("spec.dns.zone", zone(from), zone(to)),
     ]
     .into_iter()

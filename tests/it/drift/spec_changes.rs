@@ -179,6 +179,9 @@ fn network() {
         ],
     );
     c.refuse(&[("cidr: 10.20.0.0/16", "cidr: 10.21.0.0/16")], &["Vpc/main", "cidr", "10.20.0.0/16", "10.21.0.0/16"]);
+    // No resource holds these, and no plan would show them.
+    let told_at_boot = [("podCIDR: 100.64.0.0/13", "podCIDR: 100.96.0.0/11"), ("cni: cilium ", "cni: calico ")];
+    c.refuse(&told_at_boot, &["spec.network.podCIDR", "100.96.0.0/11", "spec.network.cni", "calico"]);
     c.refuse(&[("topology: private", "topology: public")], &["NetworkInterface/cp-1", "cannot be changed"]);
     c.refuse(&[("[us-east-1a, us-east-1b,", "[us-east-1b, us-east-1a,")], &["Subnet/", "cannot be changed"]);
 }
