@@ -34,7 +34,8 @@ start_emulator() {
     # A signal must run the exit trap too.
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    PYTHONPATH="$repo/tests" "$venv/bin/python" -m emulator \
+    # In a session of its own: Ctrl-C is for kclust, which still has calls to finish then.
+    PYTHONPATH="$repo/tests" setsid "$venv/bin/python" -m emulator \
         --port-file "$scratch/port" --watch-parent "$$" 2>"$scratch/emulator.log" &
     emulator=$!
     while [ ! -s "$scratch/port" ]; do
