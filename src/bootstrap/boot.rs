@@ -10,7 +10,6 @@ use super::kubeadm;
 use super::templates::render;
 use super::userdata::File;
 use super::versions::versions;
-use crate::cloud::Facts;
 use crate::model::BootstrapObject;
 use crate::spec::Cluster;
 
@@ -30,8 +29,8 @@ pub(super) const PARTS: [&str; 12] = [
     include_str!("../../templates/boot/main.sh"),
 ];
 
-/// The boot program of the cluster's nodes. `facts` do not matter to it: what differs from node to node is in their user-data.
-pub fn boot_program(cluster: &Cluster, _facts: &Facts) -> BootstrapObject {
+/// The boot program of the cluster's nodes: one for all, since what differs from node to node is in their user-data.
+pub fn boot_program(cluster: &Cluster) -> BootstrapObject {
     let mut content = settings(cluster);
     content.push_str(&files(cluster));
     for part in PARTS {

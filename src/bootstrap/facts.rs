@@ -3,11 +3,8 @@
 use serde::Serialize;
 
 use crate::cloud::Facts;
-use crate::model::{BootstrapObject, Kind, ResourceId, UserData, tags};
+use crate::model::{API_PORT, BootstrapObject, Kind, ResourceId, UserData, tags};
 use crate::spec::{Cluster, NodeGroup, Slot};
-
-/// Port of the API server, on slots and on the load balancer.
-pub const API_PORT: u16 = 6443;
 
 /// Variables of `templates/node.env.tera`.
 #[derive(Debug, Serialize)]

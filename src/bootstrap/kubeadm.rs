@@ -5,11 +5,11 @@
 
 use serde::Serialize;
 
-use super::facts::{API_PORT, api_name};
+use super::facts::api_name;
 use super::templates::render;
 use super::versions::versions;
 use crate::cloud::Facts;
-use crate::model::tags;
+use crate::model::{API_PORT, tags};
 use crate::spec::{Cluster, NodeGroup, Slot};
 
 /// Cipher suites of Go's `crypto/tls` for TLS 1.2 with forward secrecy and authenticated encryption (Mozilla's "intermediate"

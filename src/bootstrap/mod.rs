@@ -28,18 +28,12 @@ use crate::model::BootstrapObject;
 use crate::spec::Cluster;
 
 pub use boot::boot_program;
-pub use facts::API_PORT;
 pub use userdata::{LIMIT, compress, decompress, slot_user_data, with_api_name, worker_user_data};
 pub use versions::{Versions, versions};
 
-/// The API's name in certificates, kubeconfigs and `/etc/hosts`; `None` when it is the load balancer's own, which AWS chooses.
-pub fn api_server_name(cluster: &Cluster) -> Option<String> {
-    cluster.api_name()
-}
-
 /// Everything that nodes of the cluster are given, for a person to read: relative path → content, user-data uncompressed.
 pub fn all_artefacts(cluster: &Cluster, facts: &Facts) -> Vec<(String, String)> {
-    let boot = boot_program(cluster, facts);
+    let boot = boot_program(cluster);
     let mut artefacts = Vec::new();
     for slot in cluster.slots() {
         let user_data = slot_user_data(cluster, facts, &slot, &boot);

@@ -48,7 +48,7 @@ fn facts(cluster: &Cluster) -> Facts {
 /// User-data of all slots and node groups, with their names.
 fn all_user_data(cluster: &Cluster) -> Vec<(String, crate::model::UserData, usize)> {
     let facts = facts(cluster);
-    let boot = boot_program(cluster, &facts);
+    let boot = boot_program(cluster);
     let slots =
         cluster.slots().into_iter().map(|slot| (slot.name.clone(), slot_user_data(cluster, &facts, &slot, &boot), SLOT_BUDGET));
     let groups = cluster
@@ -118,7 +118,7 @@ fn written_file<'a>(script: &'a str, path: &str) -> &'a str {
 fn what_nodes_are_given_is_what_it_was() {
     for name in EXAMPLES {
         let cluster = example(name);
-        let boot = boot_program(&cluster, &facts(&cluster));
+        let boot = boot_program(&cluster);
         for (path, content) in all_artefacts(&cluster, &facts(&cluster)) {
             if path != boot.key {
                 // Otherwise every change of the boot program would be one of every golden.
@@ -131,7 +131,7 @@ fn what_nodes_are_given_is_what_it_was() {
 #[test]
 fn the_boot_program_is_what_it_was() {
     let cluster = example("minimal");
-    golden("boot.sh", &boot_program(&cluster, &facts(&cluster)).content.unwrap());
+    golden("boot.sh", &boot_program(&cluster).content.unwrap());
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn no_secret_is_in_what_anybody_can_read() {
 fn the_load_balancers_name_stands_in_user_data_only_and_only_without_a_zone() {
     for name in EXAMPLES {
         let cluster = example(name);
-        let boot = boot_program(&cluster, &facts(&cluster)).content.unwrap();
+        let boot = boot_program(&cluster).content.unwrap();
         assert!(!boot.contains(crate::model::UserData::API_NAME));
         for (node, user_data, _) in all_user_data(&cluster) {
             let own_name = cluster.dns.is_none();
@@ -200,15 +200,14 @@ fn scripts_are_accepted_by_bash_and_shellcheck() {
     for path in ["/usr/local/lib/kclust/start", "/usr/local/lib/kclust/aws.sh"] {
         assert_good_script(path, written_file(&user_data.text, path));
     }
-    let boot = boot_program(&cluster, &facts(&cluster)).content.unwrap();
+    let boot = boot_program(&cluster).content.unwrap();
     assert_good_script("mount-etcd", written_file(&boot, "/usr/local/lib/kclust/mount-etcd"));
 }
 
 #[test]
 fn no_two_functions_of_the_boot_program_have_one_name() {
     let cluster = example("minimal");
-    let program =
-        format!("{}{}", boot_program(&cluster, &facts(&cluster)).content.unwrap(), include_str!("../../templates/aws.sh"));
+    let program = format!("{}{}", boot_program(&cluster).content.unwrap(), include_str!("../../templates/aws.sh"));
     let names: Vec<_> = program.lines().filter_map(|line| line.split_once("() {")).map(|(name, _)| name).collect();
     let unique: std::collections::BTreeSet<_> = names.iter().collect();
     assert!(names.len() > 50 && names.len() == unique.len(), "{names:?}");
@@ -217,8 +216,8 @@ fn no_two_functions_of_the_boot_program_have_one_name() {
 #[test]
 fn the_boot_programs_key_holds_its_hash() {
     let cluster = example("minimal");
-    let boot = boot_program(&cluster, &facts(&cluster));
-    assert_eq!(boot, boot_program(&cluster, &facts(&cluster)));
+    let boot = boot_program(&cluster);
+    assert_eq!(boot, boot_program(&cluster));
     assert_eq!(boot.key, format!("bootstrap/boot-{}.sh", boot.sha256));
     if let Some((_, output)) = run("sha256sum", &[], boot.content.as_deref().unwrap()) {
         assert!(output.starts_with(&boot.sha256), "{output}");
@@ -299,7 +298,7 @@ fn values_that_look_like_something_else_stay_strings() {
 fn all_documents_on_a_node_are_well_formed() {
     let mut cluster = example("minimal");
     cluster.assets = assets();
-    let boot = boot_program(&cluster, &facts(&cluster)).content.unwrap();
+    let boot = boot_program(&cluster).content.unwrap();
     for path in ["/etc/kubernetes/apiserver/audit-policy.yaml", "/etc/kubernetes/apiserver/authentication.yaml"] {
         assert_eq!(documents(written_file(&boot, path)).len(), 1);
     }
@@ -358,7 +357,7 @@ fn assets() -> Assets {
 fn mirrors_of_the_spec_are_used() {
     let mut cluster = example("minimal");
     cluster.assets = assets();
-    let boot = boot_program(&cluster, &facts(&cluster)).content.unwrap();
+    let boot = boot_program(&cluster).content.unwrap();
     assert!(boot.contains("FILES_URL='https://mirror.example.com/files'\n"));
     // A mirror's own checksums count.
     assert!(!boot.contains("[kubelet-amd64]="));
@@ -376,7 +375,7 @@ fn s3_is_addressed_by_virtual_host_where_the_certificate_allows_it() {
         let mut facts = facts(&cluster);
         facts.state.bucket = bucket.into();
         facts.partition = partition.into();
-        let boot = boot_program(&cluster, &facts);
+        let boot = boot_program(&cluster);
         let text = slot_user_data(&cluster, &facts, &cluster.slots()[0], &boot).text;
         text.lines().find_map(|line| line.strip_prefix("S3_URL=")).unwrap().to_owned()
     };

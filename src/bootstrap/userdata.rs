@@ -9,7 +9,7 @@ use super::facts::NodeFacts;
 use super::kubeadm;
 use super::templates::render;
 use crate::cloud::Facts;
-use crate::model::{BootstrapObject, Ref, UserData};
+use crate::model::{API, BootstrapObject, Ref, UserData};
 use crate::spec::{ApiEndpoint, Cluster, NodeGroup, Slot};
 
 /// Most bytes of user-data that EC2 takes, after compression and before base64 (`RunInstances`, `CreateLaunchTemplate`).
@@ -68,7 +68,7 @@ fn user_data(cluster: &Cluster, node: &NodeFacts<'_>, documents: impl IntoIterat
         File::new("/etc/systemd/system/kclust-boot.service", "644", include_str!("../../templates/kclust-boot.service")),
     ]);
     let own_name = cluster.dns.is_none() && cluster.api.endpoint == ApiEndpoint::LoadBalancer;
-    UserData { text: render("cloud-boothook.sh", &Boothook { files }), api_name_of: own_name.then(|| Ref::own("api")) }
+    UserData { text: render("cloud-boothook.sh", &Boothook { files }), api_name_of: own_name.then(|| Ref::own(API)) }
 }
 
 /// Puts the DNS name of the load balancer where the text has [`UserData::API_NAME`].

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bootstrap;
 use crate::cloud::{Facts, InstanceTypeFacts, ResolvedImage};
 use crate::spec::{Cluster, Image, InstanceType};
 
@@ -23,8 +24,11 @@ pub fn build(cluster: &Cluster, facts: &Facts) -> Desired {
     security::add(&mut builder);
     iam::add(&mut builder);
     api::add(&mut builder);
-    slots::add(&mut builder);
-    node_groups::add(&mut builder);
+    let boot = bootstrap::boot_program(cluster);
+    // Its key holds its hash: another program is another object, and the earlier one stays beside it.
+    builder.add("boot", boot.clone());
+    slots::add(&mut builder, &boot);
+    node_groups::add(&mut builder, &boot);
     builder.resources
 }
 

@@ -157,8 +157,41 @@ const PROFILE_TAGS: OnChange = OnChange::Unmanaged("IAM returns them one profile
 const RULE_TAGS: OnChange =
     OnChange::Unmanaged("its description identifies a rule; DescribeSecurityGroups does not return rule tags");
 const TEMPLATE_TAGS: OnChange =
-    OnChange::Unmanaged("DescribeLaunchTemplateVersions does not return them; the instance tags inside identify it");
+    OnChange::Unmanaged("DescribeLaunchTemplateVersions does not return them; the name identifies it");
 const ENDPOINT_TAGS: OnChange = OnChange::Unmanaged("the route tables show the endpoint, without its tags");
+
+/// The tags of a resource, shared or to be changed, as the resource itself is borrowed.
+macro_rules! tags_of {
+    ($resource:expr) => {
+        match $resource {
+            Resource::Vpc(Vpc { tags, .. })
+            | Resource::InternetGateway(InternetGateway { tags, .. })
+            | Resource::Subnet(Subnet { tags, .. })
+            | Resource::ElasticIp(ElasticIp { tags, .. })
+            | Resource::NatGateway(NatGateway { tags, .. })
+            | Resource::RouteTable(RouteTable { tags, .. })
+            | Resource::VpcEndpoint(VpcEndpoint { tags, .. })
+            | Resource::SecurityGroup(SecurityGroup { tags, .. })
+            | Resource::SecurityGroupRule(SecurityGroupRule { tags, .. })
+            | Resource::Role(Role { tags, .. })
+            | Resource::InstanceProfile(InstanceProfile { tags, .. })
+            | Resource::KeyPair(KeyPair { tags, .. })
+            | Resource::LoadBalancer(LoadBalancer { tags, .. })
+            | Resource::TargetGroup(TargetGroup { tags, .. })
+            | Resource::Listener(Listener { tags, .. })
+            | Resource::NetworkInterface(NetworkInterface { tags, .. })
+            | Resource::Volume(Volume { tags, .. })
+            | Resource::LaunchTemplate(LaunchTemplate { tags, .. })
+            | Resource::AutoscalingGroup(AutoscalingGroup { tags, .. }) => Some(tags),
+            Resource::Route(_)
+            | Resource::RouteTableAssociation(_)
+            | Resource::RolePolicy(_)
+            | Resource::Target(_)
+            | Resource::BootstrapObject(_)
+            | Resource::DnsRecord(_) => None,
+        }
+    };
+}
 
 impl Resource {
     /// All fields, in the order of the struct.
@@ -336,64 +369,12 @@ impl Resource {
 
     /// The tags that it is made with; `None` for kinds that have none.
     pub fn tags(&self) -> Option<&Tags> {
-        match self {
-            Self::Vpc(Vpc { tags, .. })
-            | Self::InternetGateway(InternetGateway { tags, .. })
-            | Self::Subnet(Subnet { tags, .. })
-            | Self::ElasticIp(ElasticIp { tags, .. })
-            | Self::NatGateway(NatGateway { tags, .. })
-            | Self::RouteTable(RouteTable { tags, .. })
-            | Self::VpcEndpoint(VpcEndpoint { tags, .. })
-            | Self::SecurityGroup(SecurityGroup { tags, .. })
-            | Self::SecurityGroupRule(SecurityGroupRule { tags, .. })
-            | Self::Role(Role { tags, .. })
-            | Self::InstanceProfile(InstanceProfile { tags, .. })
-            | Self::KeyPair(KeyPair { tags, .. })
-            | Self::LoadBalancer(LoadBalancer { tags, .. })
-            | Self::TargetGroup(TargetGroup { tags, .. })
-            | Self::Listener(Listener { tags, .. })
-            | Self::NetworkInterface(NetworkInterface { tags, .. })
-            | Self::Volume(Volume { tags, .. })
-            | Self::LaunchTemplate(LaunchTemplate { tags, .. })
-            | Self::AutoscalingGroup(AutoscalingGroup { tags, .. }) => Some(tags),
-            Self::Route(_)
-            | Self::RouteTableAssociation(_)
-            | Self::RolePolicy(_)
-            | Self::Target(_)
-            | Self::BootstrapObject(_)
-            | Self::DnsRecord(_) => None,
-        }
+        tags_of!(self)
     }
 
     /// The same, to change them.
     pub fn tags_mut(&mut self) -> Option<&mut Tags> {
-        match self {
-            Self::Vpc(Vpc { tags, .. })
-            | Self::InternetGateway(InternetGateway { tags, .. })
-            | Self::Subnet(Subnet { tags, .. })
-            | Self::ElasticIp(ElasticIp { tags, .. })
-            | Self::NatGateway(NatGateway { tags, .. })
-            | Self::RouteTable(RouteTable { tags, .. })
-            | Self::VpcEndpoint(VpcEndpoint { tags, .. })
-            | Self::SecurityGroup(SecurityGroup { tags, .. })
-            | Self::SecurityGroupRule(SecurityGroupRule { tags, .. })
-            | Self::Role(Role { tags, .. })
-            | Self::InstanceProfile(InstanceProfile { tags, .. })
-            | Self::KeyPair(KeyPair { tags, .. })
-            | Self::LoadBalancer(LoadBalancer { tags, .. })
-            | Self::TargetGroup(TargetGroup { tags, .. })
-            | Self::Listener(Listener { tags, .. })
-            | Self::NetworkInterface(NetworkInterface { tags, .. })
-            | Self::Volume(Volume { tags, .. })
-            | Self::LaunchTemplate(LaunchTemplate { tags, .. })
-            | Self::AutoscalingGroup(AutoscalingGroup { tags, .. }) => Some(tags),
-            Self::Route(_)
-            | Self::RouteTableAssociation(_)
-            | Self::RolePolicy(_)
-            | Self::Target(_)
-            | Self::BootstrapObject(_)
-            | Self::DnsRecord(_) => None,
-        }
+        tags_of!(self)
     }
 
     /// The resources of the cluster that this one refers to.

@@ -22,5 +22,5 @@ pub use fields::{Field, OnChange, Value};
 pub use id::{Ref, ResourceId, ResourceKind};
 pub use names::{COMMON_LIMIT, aws_name, iam_path, named_thing};
 pub use resource::*;
-pub use security::API_PORT;
+pub use security::{API, API_PORT};
 pub use slots::fixed_addresses;

@@ -8,7 +8,7 @@ use crate::spec::{NodeGroup, Purchase};
 use super::build::Builder;
 use super::id::Ref;
 use super::names::COMMON_LIMIT;
-use super::resource::{AutoscalingGroup, Kind, LaunchNetwork, LaunchTemplate, MixedInstances, Placement, Tags};
+use super::resource::{AutoscalingGroup, BootstrapObject, Kind, LaunchNetwork, LaunchTemplate, MixedInstances, Placement, Tags};
 use super::security::NODES;
 use super::slots::disk;
 use super::{api, iam, network};
@@ -16,8 +16,7 @@ use super::{api, iam, network};
 /// `CreateOrUpdateTags`: `Key`.
 const LONGEST_TAG_KEY: usize = 128;
 
-pub(super) fn add(builder: &mut Builder<'_>) {
-    let boot = bootstrap::boot_program(builder.cluster, builder.facts);
+pub(super) fn add(builder: &mut Builder<'_>, boot: &BootstrapObject) {
     for group in &builder.cluster.node_groups {
         let name = group.name.as_str();
         let first_type = &group.instance_types[0];
@@ -36,7 +35,7 @@ pub(super) fn add(builder: &mut Builder<'_>) {
             root_disk: disk(&group.root_volume),
             metadata_hop_limit: 1,
             metadata_tokens_required: true,
-            user_data: bootstrap::worker_user_data(builder.cluster, builder.facts, group, &boot),
+            user_data: bootstrap::worker_user_data(builder.cluster, builder.facts, group, boot),
             instance_tags: builder.instance_tags(name),
             tags: builder.tags(Kind::LaunchTemplate, name),
         };

@@ -66,6 +66,22 @@ fn list_objects(facts: &Facts, patterns: &[&str]) -> Json {
     )
 }
 
+/// Images of the account's own registries.
+fn pull_images() -> Json {
+    allow(
+        "PullImages",
+        &[
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:BatchGetImage",
+            "ecr:DescribeRepositories",
+            "ecr:GetAuthorizationToken",
+            "ecr:GetDownloadUrlForLayer",
+            "ecr:ListImages",
+        ],
+        json!("*"),
+    )
+}
+
 /// Workers read the join credential and the boot program, and write their own status. They need no EC2 permission: provider id
 /// and node name are set at boot.
 pub(super) fn nodes(facts: &Facts) -> String {
@@ -73,18 +89,7 @@ pub(super) fn nodes(facts: &Facts) -> String {
         allow("ReadBootstrap", &["s3:GetObject"], objects(facts, &["bootstrap/*", "nodes/bootstrap.kubeconfig", "assets/*"])),
         allow("WriteStatus", &["s3:PutObject"], objects(facts, &["nodes/status/*"])),
         list_objects(facts, &["bootstrap/*", "nodes/*"]),
-        allow(
-            "PullImages",
-            &[
-                "ecr:BatchCheckLayerAvailability",
-                "ecr:BatchGetImage",
-                "ecr:DescribeRepositories",
-                "ecr:GetAuthorizationToken",
-                "ecr:GetDownloadUrlForLayer",
-                "ecr:ListImages",
-            ],
-            json!("*"),
-        ),
+        pull_images(),
     ])
 }
 
@@ -198,18 +203,7 @@ pub(super) fn control_plane(cluster: &Cluster, facts: &Facts) -> String {
             json!("*"),
             owned.clone(),
         ),
-        allow(
-            "PullImages",
-            &[
-                "ecr:BatchCheckLayerAvailability",
-                "ecr:BatchGetImage",
-                "ecr:DescribeRepositories",
-                "ecr:GetAuthorizationToken",
-                "ecr:GetDownloadUrlForLayer",
-                "ecr:ListImages",
-            ],
-            json!("*"),
-        ),
+        pull_images(),
     ];
     if has_preset(cluster, "aws-ebs-csi-driver") {
         statements.extend(ebs_csi(facts, &ownership, &owned, &requested));

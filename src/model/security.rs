@@ -14,8 +14,8 @@ pub const API_PORT: u16 = 6443;
 
 pub(super) const CONTROL_PLANE: &str = "control-plane";
 pub(super) const NODES: &str = "nodes";
-/// The group of the API's load balancer.
-pub(super) const API: &str = "api";
+/// Logical name of the API's load balancer and of all that belongs to it: target group, listener, record, security group.
+pub const API: &str = "api";
 
 const MACHINES: [&str; 2] = [CONTROL_PLANE, NODES];
 

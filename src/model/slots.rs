@@ -39,16 +39,10 @@ pub fn fixed_addresses(cluster: &Cluster) -> Vec<(String, Ipv4Addr)> {
         .collect()
 }
 
-pub(super) fn add(builder: &mut Builder<'_>) {
-    let boot = bootstrap::boot_program(builder.cluster, builder.facts);
-    add_boot_program(builder, &boot);
+pub(super) fn add(builder: &mut Builder<'_>, boot: &BootstrapObject) {
     for slot in builder.cluster.slots() {
-        add_slot(builder, &slot, &boot);
+        add_slot(builder, &slot, boot);
     }
-}
-
-pub(super) fn add_boot_program(builder: &mut Builder<'_>, boot: &BootstrapObject) {
-    builder.add("boot", boot.clone());
 }
 
 fn add_slot(builder: &mut Builder<'_>, slot: &Slot, boot: &BootstrapObject) {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::health::{self, KubernetesView, Report, Snapshot};
-use crate::model::{Kind, ResourceId};
+use crate::model::{API, Kind, ResourceId};
 use crate::pki::ClusterPki;
 use crate::plan::Operation;
 use crate::spec::ClusterName;
@@ -30,7 +30,7 @@ pub async fn validate(environment: &Environment<'_>, name: &ClusterName, api: &d
     let cluster = recorded.cluster.clone();
     let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded)).await?;
     environment.operator.phase("asking for groups, instances and targets");
-    let target_group = prepared.world.resources.get(&ResourceId::new(Kind::TargetGroup, "api"));
+    let target_group = prepared.world.resources.get(&ResourceId::new(Kind::TargetGroup, API));
     let targets = async {
         match target_group {
             Some(group) => environment.aws.target_health(&group.physical.id).await,

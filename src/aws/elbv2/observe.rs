@@ -15,11 +15,8 @@ use crate::aws::error::{foreign, translate};
 use crate::aws::reference::Ids;
 use crate::cloud::{CloudError, ErrorClass, Observed, Physical, Scope, World};
 use crate::model::{
-    API_PORT, HealthCheck, Kind, Listener, LoadBalancer, Ref, Resource, ResourceId, Tags, Target, TargetGroup, Vpc,
+    API, API_PORT, HealthCheck, Kind, Listener, LoadBalancer, Ref, Resource, ResourceId, Tags, Target, TargetGroup, Vpc,
 };
-
-/// Logical name of the load balancer, its group and its listener: a cluster has one of each.
-const API: &str = "api";
 
 /// What AWS answered, before it is known which subnets and groups are the cluster's.
 #[derive(Debug, Default)]
