@@ -14,7 +14,7 @@ use crate::model::BootstrapObject;
 use crate::spec::Cluster;
 
 /// The parts that are the same for every cluster, in their order in the script.
-pub(super) const PARTS: [&str; 12] = [
+pub(super) const PARTS: [&str; 17] = [
     include_str!("../../templates/boot/log.sh"),
     include_str!("../../templates/boot/identity.sh"),
     include_str!("../../templates/boot/host.sh"),
@@ -25,6 +25,11 @@ pub(super) const PARTS: [&str; 12] = [
     include_str!("../../templates/boot/etcd.sh"),
     include_str!("../../templates/boot/control-plane.sh"),
     include_str!("../../templates/boot/cluster.sh"),
+    include_str!("../../templates/boot/addons.sh"),
+    include_str!("../../templates/boot/backup.sh"),
+    include_str!("../../templates/boot/restore.sh"),
+    include_str!("../../templates/boot/end.sh"),
+    include_str!("../../templates/boot/tend.sh"),
     include_str!("../../templates/boot/worker.sh"),
     include_str!("../../templates/boot/main.sh"),
 ];
@@ -122,6 +127,8 @@ fn files(cluster: &Cluster) -> String {
             "644",
             include_str!("../../templates/files/kclust-credential.timer"),
         ),
+        File::new("/etc/systemd/system/kclust-tend.service", "644", include_str!("../../templates/files/kclust-tend.service")),
+        File::new("/etc/systemd/system/kclust-end.service", "644", include_str!("../../templates/files/kclust-end.service")),
         File::new("/etc/kubernetes/apiserver/audit-policy.yaml", "600", include_str!("../../templates/files/audit-policy.yaml")),
         File::new(
             "/etc/kubernetes/apiserver/authentication.yaml",

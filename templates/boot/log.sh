@@ -14,12 +14,27 @@ now() {
   date --utc +%Y-%m-%dT%H:%M:%SZ
 }
 
-# step TEXT: begins a step; the log and the status object tell it.
+# milliseconds: since the epoch.
+milliseconds() {
+  local now=$EPOCHREALTIME
+  # The separator is that of the locale.
+  printf '%s' "$((${now//[!0-9]/} / 1000))"
+}
+
+# step TEXT: begins a step; the log and the status object tell it. Beside the present step all earlier ones are kept, a line each:
+# when it began, in milliseconds since the epoch, and its text.
 step() {
   log "== $*"
-  printf '%s' "$*" > "$RUN_DIR/step"
+  printf '%s %s\n' "$(milliseconds)" "$*" >> "$RUN_DIR/steps"
   now > "$RUN_DIR/since"
   rm -f "$RUN_DIR/error"
+}
+
+# present_step: its text.
+present_step() {
+  local last=''
+  if [ -e "$RUN_DIR/steps" ]; then last=$(tail -n 1 "$RUN_DIR/steps"); fi
+  printf '%s' "${last#* }"
 }
 
 # problem TEXT: what keeps the present step from ending.
@@ -96,12 +111,35 @@ json_text() {
   printf '"%s"' "${text//[[:cntrl:]]/ }"
 }
 
+# steps_json: the steps of this boot and how long each took; the present one has no end yet.
+steps_json() {
+  local start text next next_text separator=''
+  read -r start text || true
+  while [ -n "$start" ]; do
+    next='' next_text=''
+    read -r next next_text || true
+    printf '%s{"step": %s, "since": "%s", "seconds": %s}' "$separator" "$(json_text "$text")" \
+      "$(date --utc --date "@$((start / 1000))" +%Y-%m-%dT%H:%M:%SZ)" "$(elapsed "$start" "$next")"
+    separator=', ' start=$next text=$next_text
+  done
+}
+
+# elapsed FROM TO: seconds with a fraction between two times in milliseconds; null without an end.
+elapsed() {
+  if [ -z "$2" ]; then
+    printf null
+  else
+    printf '%d.%03d' "$((($2 - $1) / 1000))" "$((($2 - $1) % 1000))"
+  fi
+}
+
 # status_json: the status object of this node.
 status_json() {
   local error=null
   if [ -e "$RUN_DIR/error" ]; then error=$(json_text "$(< "$RUN_DIR/error")"); fi
-  printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s}\n' "$(json_text "$INSTANCE_ID")" \
-    "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(< "$RUN_DIR/step")")" "$(json_text "$(< "$RUN_DIR/since")")" "$error"
+  printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s, "steps": [%s]}\n' \
+    "$(json_text "$INSTANCE_ID")" "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(present_step)")" \
+    "$(json_text "$(< "$RUN_DIR/since")")" "$error" "$(steps_json < "$RUN_DIR/steps")"
 }
 
 # publish_status: writes the status object when it is another than the last one.
