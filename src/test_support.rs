@@ -95,6 +95,7 @@ pub fn as_observed(resource: &Resource) -> Resource {
         Resource::TargetGroup(group) => group.tags.clear(),
         Resource::Listener(listener) => listener.tags.clear(),
         Resource::LaunchTemplate(template) => template.tags.clear(),
+        Resource::AutoscalingGroup(group) => group.termination_hook = None,
         _ => {}
     }
     observed

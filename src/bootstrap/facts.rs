@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cloud::Facts;
-use crate::model::{API_PORT, BootstrapObject, Kind, ResourceId, UserData, tags};
+use crate::model::{API_PORT, BootstrapObject, Kind, ResourceId, UserData, slot_group_name, tags};
 use crate::spec::{Cluster, NodeGroup, Slot};
 
 /// Variables of `templates/node.env.tera`.
@@ -21,6 +21,8 @@ pub(super) struct NodeFacts<'a> {
     slots: String,
     /// Tag filters of `DescribeVolumes` that find the slot's etcd volume: `KEY=VALUE …`. Empty for workers.
     volume_tags: String,
+    /// Name in AWS of the slot's autoscaling group, whose lifecycle hook the slot completes. Empty for workers.
+    autoscaling_group: String,
     region: &'a str,
     ec2_url: String,
     /// URL of the state bucket.
@@ -35,7 +37,8 @@ impl<'a> NodeFacts<'a> {
     pub(super) fn slot(cluster: &'a Cluster, facts: &'a Facts, slot: &'a Slot, boot: &'a BootstrapObject) -> Self {
         let volume = ResourceId::new(Kind::Volume, &slot.name);
         let volume_tags = format!("{}={} {}={volume}", tags::cluster(cluster.name.as_str()), tags::OWNED, tags::ID);
-        Self { volume_tags, ..Self::new(cluster, facts, "control-plane", &slot.name, boot) }
+        let autoscaling_group = slot_group_name(cluster, &slot.name);
+        Self { volume_tags, autoscaling_group, ..Self::new(cluster, facts, "control-plane", &slot.name, boot) }
     }
 
     pub(super) fn worker(cluster: &'a Cluster, facts: &'a Facts, group: &'a NodeGroup, boot: &'a BootstrapObject) -> Self {
@@ -52,6 +55,7 @@ impl<'a> NodeFacts<'a> {
             api_port: API_PORT,
             slots: slots(cluster, facts),
             volume_tags: String::new(),
+            autoscaling_group: String::new(),
             region: cluster.region.as_str(),
             ec2_url: format!("https://ec2.{}.{}/", cluster.region, dns_suffix(facts)),
             s3_url: s3_url(cluster, facts),

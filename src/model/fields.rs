@@ -158,6 +158,7 @@ const RULE_TAGS: OnChange =
     OnChange::Unmanaged("its description identifies a rule; DescribeSecurityGroups does not return rule tags");
 const TEMPLATE_TAGS: OnChange =
     OnChange::Unmanaged("DescribeLaunchTemplateVersions does not return them; the name identifies it");
+const TERMINATION_HOOK: &str = "set when the group is made; DescribeLifecycleHooks costs a call for each group";
 const ENDPOINT_TAGS: OnChange = OnChange::Unmanaged("the route tables show the endpoint, without its tags");
 
 /// The tags of a resource, shared or to be changed, as the resource itself is borrowed.
@@ -444,6 +445,7 @@ fn autoscaling_group(fields: Fields, group: &AutoscalingGroup) -> Fields {
         capacity_rebalance,
         health_check_type,
         health_check_grace_seconds,
+        termination_hook,
         tags,
     } = group;
     let fields = fields.replace("name", name).update("minSize", *min_size).update("maxSize", *max_size);
@@ -468,6 +470,16 @@ fn autoscaling_group(fields: Fields, group: &AutoscalingGroup) -> Fields {
         .update("capacityRebalance", *capacity_rebalance)
         .update("healthCheckType", health_check_type)
         .update("healthCheckGraceSeconds", *health_check_grace_seconds)
+        .unmanaged(
+            "terminationHook.name",
+            termination_hook.as_ref().map_or(Value::Absent, |hook| (&hook.name).into()),
+            TERMINATION_HOOK,
+        )
+        .unmanaged(
+            "terminationHook.heartbeatSeconds",
+            termination_hook.as_ref().map_or(Value::Absent, |hook| hook.heartbeat_seconds.into()),
+            TERMINATION_HOOK,
+        )
         .tags(tags, OnChange::Update)
 }
 

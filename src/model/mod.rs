@@ -23,4 +23,4 @@ pub use id::{Ref, ResourceId, ResourceKind};
 pub use names::{COMMON_LIMIT, aws_name, iam_path, named_thing};
 pub use resource::*;
 pub use security::{API, API_PORT};
-pub use slots::fixed_addresses;
+pub use slots::{fixed_addresses, slot_group_name};

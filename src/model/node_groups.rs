@@ -64,6 +64,7 @@ fn autoscaling_group(builder: &Builder<'_>, group: &NodeGroup) -> AutoscalingGro
         capacity_rebalance: matches!(group.purchase, Purchase::Mixed { .. }),
         health_check_type: "EC2".to_owned(),
         health_check_grace_seconds: 0,
+        termination_hook: None,
         tags,
     }
 }

@@ -84,6 +84,10 @@ fn pull_images() -> Json {
 
 /// Workers read the join credential and the boot program, and write their own status. They need no EC2 permission: provider id
 /// and node name are set at boot.
+///
+/// That a worker writes its own status only cannot be said: `aws:userid` holds the instance id behind the role's, IAM variables
+/// cannot be cut apart, and no condition key of `PutObject` holds the object's key. So nothing may be decided by a status; what
+/// slots tell each other and the operator decides by lies under `control-plane/`.
 pub(super) fn nodes(facts: &Facts) -> String {
     document(vec![
         allow("ReadBootstrap", &["s3:GetObject"], objects(facts, &["bootstrap/*", "nodes/bootstrap.kubeconfig", "assets/*"])),

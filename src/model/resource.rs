@@ -429,8 +429,18 @@ pub struct AutoscalingGroup {
     /// `HealthCheckType` `EC2`.
     pub health_check_type: String,
     pub health_check_grace_seconds: u32,
+    /// Holds an instance that AWS takes away until it has left the cluster in order; for slots only.
+    pub termination_hook: Option<TerminationHook>,
     /// Tags of the group, none of them propagated: the launch template tags the instances.
     pub tags: Tags,
+}
+
+/// A lifecycle hook on `autoscaling:EC2_INSTANCE_TERMINATING`. When the time is over without a word of the instance, AWS goes on
+/// and ends it (default result `CONTINUE`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TerminationHook {
+    pub name: String,
+    pub heartbeat_seconds: u32,
 }
 
 /// Where a group may launch.

@@ -8,15 +8,21 @@ use crate::spec::{Cluster, Slot, SubnetRole, Topology, VolumeSpec, VolumeType, V
 
 use super::build::Builder;
 use super::id::Ref;
-use super::names::COMMON_LIMIT;
+use super::names::{COMMON_LIMIT, aws_name};
 use super::resource::{
-    AutoscalingGroup, BootstrapObject, Disk, ElasticIp, Kind, LaunchNetwork, LaunchTemplate, NetworkInterface, Placement, Volume,
+    AutoscalingGroup, BootstrapObject, Disk, ElasticIp, Kind, LaunchNetwork, LaunchTemplate, NetworkInterface, Placement,
+    TerminationHook, Volume,
 };
 use super::security::CONTROL_PLANE;
 use super::{api, iam, network};
 
 /// First host number of a slot in its subnet. AWS keeps the first four addresses of a subnet and the last.
 const FIRST_SLOT_HOST: u32 = 10;
+
+/// The hook by which a slot hears that its instance ends. The same name stands in the boot program.
+const END_HOOK: &str = "kclust-end";
+/// Time to hand etcd's leadership over, stop, and give the volume back. An instance that hangs holds up its successor no longer.
+const END_HOOK_SECONDS: u32 = 120;
 
 /// The fixed addresses of the slots in a network that kclust makes: name and address, in order.
 ///
@@ -37,6 +43,11 @@ pub fn fixed_addresses(cluster: &Cluster) -> Vec<(String, Ipv4Addr)> {
             Some((slot.name, Ipv4Addr::from(address)))
         })
         .collect()
+}
+
+/// Name in AWS of a slot's autoscaling group.
+pub fn slot_group_name(cluster: &Cluster, slot: &str) -> String {
+    aws_name(cluster.region.as_str(), cluster.name.as_str(), slot, COMMON_LIMIT)
 }
 
 pub(super) fn add(builder: &mut Builder<'_>, boot: &BootstrapObject) {
@@ -93,7 +104,7 @@ fn add_slot(builder: &mut Builder<'_>, slot: &Slot, boot: &BootstrapObject) {
     builder.add(
         name,
         AutoscalingGroup {
-            name: builder.aws_name(name, COMMON_LIMIT),
+            name: slot_group_name(cluster, name),
             min_size: 1,
             max_size: 1,
             placement: Placement::Zones(vec![slot.zone.to_string()]),
@@ -103,6 +114,7 @@ fn add_slot(builder: &mut Builder<'_>, slot: &Slot, boot: &BootstrapObject) {
             capacity_rebalance: false,
             health_check_type: "EC2".to_owned(),
             health_check_grace_seconds: 0,
+            termination_hook: Some(TerminationHook { name: END_HOOK.to_owned(), heartbeat_seconds: END_HOOK_SECONDS }),
             tags,
         },
     );

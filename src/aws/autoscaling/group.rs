@@ -3,12 +3,12 @@
 use aws_sdk_autoscaling::types::builders::TagBuilder;
 use aws_sdk_autoscaling::types::{
     AutoScalingGroup as SdkGroup, InstancesDistribution, LaunchTemplate as SdkLaunchTemplate, LaunchTemplateOverrides,
-    LaunchTemplateSpecification, MixedInstancesPolicy, Tag, TagDescription,
+    LaunchTemplateSpecification, LifecycleHookSpecification, MixedInstancesPolicy, Tag, TagDescription,
 };
 
 use crate::aws::reference::{Ids, resolve, resolve_all};
 use crate::cloud::{CloudError, Observed, Outputs, Physical};
-use crate::model::{AutoscalingGroup, Kind, MixedInstances, Placement, ResourceId, Tags, tags};
+use crate::model::{AutoscalingGroup, Kind, MixedInstances, Placement, ResourceId, Tags, TerminationHook, tags};
 
 const RESOURCE_TYPE: &str = "auto-scaling-group";
 const DEFAULT_VERSION: &str = "$Default";
@@ -40,6 +40,16 @@ pub(super) fn from_sdk_tags(found: &[TagDescription]) -> Tags {
         .filter(|(key, _)| !key.starts_with(RESERVED_TAGS))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()
+}
+
+/// Hooks that a group is made with: one that is added afterwards would miss an instance that ends before.
+pub(super) fn to_sdk_hooks(hook: Option<&TerminationHook>) -> Option<Vec<LifecycleHookSpecification>> {
+    let hook = LifecycleHookSpecification::builder()
+        .lifecycle_hook_name(&hook?.name)
+        .lifecycle_transition("autoscaling:EC2_INSTANCE_TERMINATING")
+        .heartbeat_timeout(to_i32(hook?.heartbeat_seconds))
+        .default_result("CONTINUE");
+    Some(vec![hook.build()])
 }
 
 /// What a group launches from: one of the two.
@@ -105,6 +115,8 @@ pub(super) fn observed(group: &SdkGroup, ownership: &str, ids: &Ids) -> Option<(
         capacity_rebalance: group.capacity_rebalance().unwrap_or_default(),
         health_check_type: group.health_check_type().unwrap_or_default().to_owned(),
         health_check_grace_seconds: to_u32(group.health_check_grace_period()),
+        // Groups are described without their hooks.
+        termination_hook: None,
         tags,
     };
     Some((id, Observed { resource: resource.into(), physical: Physical::new(name) }))
@@ -172,6 +184,7 @@ mod tests {
             capacity_rebalance: false,
             health_check_type: "EC2".to_owned(),
             health_check_grace_seconds: 300,
+            termination_hook: None,
             tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         }
     }
@@ -229,6 +242,16 @@ mod tests {
             spot_allocation: "price-capacity-optimized".to_owned(),
         };
         assert_round_trip(AutoscalingGroup { mixed_instances: Some(mixed), capacity_rebalance: true, ..example() });
+    }
+
+    #[test]
+    fn an_instance_that_ends_is_held_as_long_as_the_hook_says() {
+        assert_eq!(to_sdk_hooks(None), None);
+        let hook = TerminationHook { name: "kclust-end".to_owned(), heartbeat_seconds: 120 };
+        let sent = to_sdk_hooks(Some(&hook)).expect("one hook").remove(0);
+        assert_eq!(sent.lifecycle_hook_name(), Some("kclust-end"));
+        assert_eq!(sent.lifecycle_transition(), Some("autoscaling:EC2_INSTANCE_TERMINATING"));
+        assert_eq!((sent.heartbeat_timeout(), sent.default_result()), (Some(120), Some("CONTINUE")));
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub(crate) async fn create(client: &Client, creation: &Creation<'_>, outputs: &O
         .capacity_rebalance(group.capacity_rebalance)
         .health_check_type(&group.health_check_type)
         .health_check_grace_period(group::to_i32(group.health_check_grace_seconds))
+        .set_lifecycle_hook_specification_list(group::to_sdk_hooks(group.termination_hook.as_ref()))
         .set_tags(Some(group::to_sdk_tags(&group.name, &group.tags)));
     match call.send().await.map_err(failed(OPERATION)) {
         // The name is unique: made by an attempt whose answer was lost, or somebody else's.
@@ -100,7 +101,9 @@ pub(crate) async fn update(
     let (Resource::AutoscalingGroup(from), Resource::AutoscalingGroup(to)) = (&observed.resource, desired) else {
         return Err(misdirected(desired));
     };
-    if *from != (AutoscalingGroup { tags: from.tags.clone(), ..to.clone() }) {
+    let same_but_managed =
+        AutoscalingGroup { tags: from.tags.clone(), termination_hook: from.termination_hook.clone(), ..to.clone() };
+    if *from != same_but_managed {
         let launch = group::launch(OPERATION, to, outputs)?;
         let (zones, subnets) = group::placement(OPERATION, &to.placement, outputs)?;
         let call = client

@@ -2,5 +2,6 @@
 
 mod golden;
 mod limits;
+mod policies;
 mod shape;
 mod tags;

@@ -311,6 +311,17 @@ pub fn mutants(resource: &Resource) -> Vec<Mutant> {
                 Placement::Zones(_) => change(it, &[("zones", |it| it.placement = Placement::Zones(Vec::new()))]),
                 Placement::Subnets(_) => change(it, &[("subnets", |it| it.placement = Placement::Subnets(Vec::new()))]),
             });
+            if it.termination_hook.is_some() {
+                mutants.extend(change(
+                    it,
+                    &[
+                        ("terminationHook.name", |it| other(&mut it.termination_hook.as_mut().unwrap().name)),
+                        ("terminationHook.heartbeatSeconds", |it| {
+                            more(&mut it.termination_hook.as_mut().unwrap().heartbeat_seconds);
+                        }),
+                    ],
+                ));
+            }
             if it.mixed_instances.is_some() {
                 mutants.extend(change(
                     it,

@@ -27,6 +27,8 @@ API_PORT=6443
 SLOTS='cp-1=10.0.0.10 cp-2=10.0.32.10 cp-3=10.0.64.10'
 # Tags by which a slot finds its etcd volume.
 VOLUME_TAGS='kubernetes.io/cluster/prod.example.com=owned kclust.dev/id=Volume/cp-2'
+# A slot's autoscaling group, by its name in AWS.
+AUTOSCALING_GROUP='cp-2-prod-example-com-d9dc9fe4'
 REGION='us-east-1'
 EC2_URL='https://ec2.us-east-1.amazonaws.com/'
 # The state bucket, and the cluster's prefix in it.

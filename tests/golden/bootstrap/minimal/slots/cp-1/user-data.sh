@@ -27,6 +27,8 @@ API_PORT=6443
 SLOTS='cp-1=10.0.0.10'
 # Tags by which a slot finds its etcd volume.
 VOLUME_TAGS='kubernetes.io/cluster/dev.k8s.local=owned kclust.dev/id=Volume/cp-1'
+# A slot's autoscaling group, by its name in AWS.
+AUTOSCALING_GROUP='cp-1-dev-k8s-local-8fbf0edd'
 REGION='us-east-1'
 EC2_URL='https://ec2.us-east-1.amazonaws.com/'
 # The state bucket, and the cluster's prefix in it.

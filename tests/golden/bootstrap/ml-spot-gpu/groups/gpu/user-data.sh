@@ -27,6 +27,8 @@ API_PORT=6443
 SLOTS='cp-1=10.0.0.10'
 # Tags by which a slot finds its etcd volume.
 VOLUME_TAGS=''
+# A slot's autoscaling group, by its name in AWS.
+AUTOSCALING_GROUP=''
 REGION='us-west-2'
 EC2_URL='https://ec2.us-west-2.amazonaws.com/'
 # The state bucket, and the cluster's prefix in it.
