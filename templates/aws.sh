@@ -83,6 +83,11 @@ s3_list() {
   grep --only-matching '<Key>[^<]*' <<< "$answer" | cut -c "$((${#S3_PREFIX} + 7))-" || true
 }
 
+# complain TEXT: tells why a request is made again. The boot program has its own, which the status object shows too.
+complain() {
+  echo "$*" >&2
+}
+
 # s3_exists KEY: whether there is such an object. Only 200 and 404 are answers. Anything else (an outage; a 403, which is what a
 # missing key gives without s3:ListBucket) says nothing, so S3 is asked again.
 s3_exists() {
@@ -93,7 +98,7 @@ s3_exists() {
       200) return 0 ;;
       404) return 1 ;;
     esac
-    echo "S3 answers $status when asked for $1; again in $pause s" >&2
+    complain "S3 answers $status when asked for $1; again in $pause s"
     sleep "$pause"
     pause=$((pause < 16 ? pause * 2 : 30))
   done
@@ -110,7 +115,7 @@ s3_create() {
       412) return 1 ;;
     esac
     # 409 is a conditional write at the same time as another.
-    echo "S3 answers $status to the writing of $1; again in $pause s" >&2
+    complain "S3 answers $status to the writing of $1; again in $pause s"
     sleep "$pause"
     pause=$((pause < 16 ? pause * 2 : 30))
   done

@@ -99,13 +99,6 @@ install_chart() {
     --values "$2" --history-max 3 --timeout 10m 2>&1) || fail "$(summary "$output")"
 }
 
-# summary OUTPUT: the lines that say what is wrong, as one, short enough for a status object.
-summary() {
-  local wrong
-  wrong=$(grep -iE 'error|invalid|denied|refused|not found|no matches|failed|unable|cannot' <<< "$1" || tail -n 3 <<< "$1")
-  tr '\n' ' ' <<< "$wrong" | cut -c 1-600
-}
-
 # apply_addon NAME KIND KEY SHA256 [NAMESPACE REPOSITORY CHART VERSION]
 apply_addon() {
   local file=$RUN_DIR/addon.yaml

@@ -1,9 +1,11 @@
 # shellcheck shell=bash
 # --- A control-plane slot assembles itself: from the PKI, its fixed address and its volume. It never joins.
 
-# phase NAME...: one phase of kubeadm init.
+# phase NAME...: one phase of kubeadm init. What it prints is of interest when it fails.
 phase() {
-  kubeadm init phase "$@" --config /etc/kclust/kubeadm.yaml
+  local output
+  log "kubeadm init phase $*"
+  output=$(kubeadm init phase "$@" --config /etc/kclust/kubeadm.yaml 2>&1) || fail "kubeadm init phase $*: $(summary "$output")"
 }
 
 write_kubeadm_configuration() {
@@ -137,8 +139,8 @@ boot_control_plane() {
   mark_initialized
   step "setting up the cluster"
   set_up_cluster
-  systemctl --quiet enable kclust-tend.service kclust-end.service
-  systemctl restart kclust-tend.service kclust-end.service
+  # Not `restart`: to stop kclust-end is to stop the control plane.
+  systemctl start --no-block kclust-end.service kclust-tend.service
   step "registering the node"
   retry register_node
   retry publish_credential

@@ -62,6 +62,13 @@ failure() {
   cat "$FAILURE" 2> /dev/null || printf 'for an unknown reason'
 }
 
+# summary OUTPUT: the lines that say what is wrong, as one, short enough for a status object.
+summary() {
+  local wrong
+  wrong=$(grep -iE 'error|invalid|denied|refused|not found|no matches|failed|unable|cannot' <<< "$1" || tail -n 3 <<< "$1")
+  tr '\n' ' ' <<< "$wrong" | cut -c 1-600
+}
+
 # attempt COMMAND [ARGUMENT...]: runs it in a subshell that ends at the first error, and leaves its exit status in ATTEMPT. Not to be
 # called in a condition: there bash would go on after errors.
 attempt() {
@@ -91,17 +98,24 @@ retry() {
   done
 }
 
-# wait_for NAME COMMAND [ARGUMENT...]: asks every second until the command succeeds; says every half minute what it waits for.
+# wait_for NAME COMMAND [ARGUMENT...]: asks until the command succeeds, every second for two minutes, then every five; says every half
+# minute what it waits for.
 wait_for() {
-  local name=$1 begin=$SECONDS told=0
+  local name=$1 begin=$SECONDS told=0 waited
   shift
   until "$@"; do
-    if ((SECONDS - begin >= told + 30)); then
-      told=$((SECONDS - begin))
+    waited=$((SECONDS - begin))
+    if ((waited >= told + 30)); then
+      told=$waited
       problem "waiting for $name since $told s"
     fi
-    sleep 1
+    sleep "$((waited < 120 ? 1 : 5))"
   done
+}
+
+# complain TEXT: S3 gives no answer that counts (see aws.sh).
+complain() {
+  problem "$*"
 }
 
 # json_text TEXT: a JSON string.
