@@ -251,6 +251,16 @@ pub fn mutants(resource: &Resource) -> Vec<Mutant> {
             mutants
         }
         Resource::BootstrapObject(it) => change(it, &[("key", |it| other(&mut it.key)), ("sha256", |it| other(&mut it.sha256))]),
+        Resource::ControlPlaneSettings(it) => change(
+            it,
+            &[
+                ("backupIntervalSeconds", |it| it.backup_interval_seconds += 1),
+                ("backupRetentionSeconds", |it| it.backup_retention_seconds += 1),
+                ("addonOrder", |it| it.addons.reverse()),
+                ("addons.aws-cloud-controller-manager", |it| it.addons[0].sha256.insert(0, '0')),
+                ("addons.aws-cloud-controller-manager", |it| it.addons[0].chart = it.addons[1].chart.clone()),
+            ],
+        ),
         Resource::LaunchTemplate(it) => {
             let mut mutants = change(
                 it,
