@@ -12,6 +12,8 @@ use crate::model::{
 /// Stands for all paths that begin with `tags.`, of which resources have as many as they have tags.
 pub const TAGS: &str = "tags.*";
 pub const INSTANCE_TAGS: &str = "instanceTags.*";
+/// The addon that every cluster has, for all of them.
+pub const ADDON: &str = "addons.aws-cloud-controller-manager";
 /// The tag that mutants change.
 pub const CHANGED_TAG: &str = "Name";
 
@@ -257,8 +259,8 @@ pub fn mutants(resource: &Resource) -> Vec<Mutant> {
                 ("backupIntervalSeconds", |it| it.backup_interval_seconds += 1),
                 ("backupRetentionSeconds", |it| it.backup_retention_seconds += 1),
                 ("addonOrder", |it| it.addons.reverse()),
-                ("addons.aws-cloud-controller-manager", |it| it.addons[0].sha256.insert(0, '0')),
-                ("addons.aws-cloud-controller-manager", |it| it.addons[0].chart = it.addons[1].chart.clone()),
+                (ADDON, |it| it.addons[0].sha256.insert(0, '0')),
+                (ADDON, |it| it.addons[0].chart = it.addons[1].chart.clone()),
             ],
         ),
         Resource::LaunchTemplate(it) => {
