@@ -1,10 +1,8 @@
 //! The boot program: one shell script for all nodes of a cluster, put together from `templates/boot/`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::kubeadm;
 use super::templates::render;
@@ -42,12 +40,7 @@ pub fn boot_program(cluster: &Cluster) -> BootstrapObject {
         content.push('\n');
         content.push_str(part);
     }
-    let mut sha256 = String::new();
-    for byte in Sha256::digest(&content) {
-        // Writing into a string does not fail.
-        write!(sha256, "{byte:02x}").expect("a string takes every character");
-    }
-    BootstrapObject { key: format!("bootstrap/boot-{sha256}.sh"), sha256, content: Some(content) }
+    BootstrapObject::new("boot", "sh", content)
 }
 
 /// Versions, digests and download sources.
@@ -59,6 +52,7 @@ fn settings(cluster: &Cluster) -> String {
         runc_version: String,
         cni_plugins_version: String,
         etcd_version: String,
+        helm_version: String,
         pause_image: String,
         files_url: &'a str,
         digests: Vec<Digest>,
@@ -82,6 +76,7 @@ fn settings(cluster: &Cluster) -> String {
             runc_version: versions.runc.version.to_string(),
             cni_plugins_version: versions.cni_plugins.version.to_string(),
             etcd_version: versions.etcd(kubernetes).version.to_string(),
+            helm_version: versions.helm.version.to_string(),
             pause_image: kubeadm::pause_image(),
             files_url: cluster.assets.files.as_deref().unwrap_or_default().trim_end_matches('/'),
             digests,

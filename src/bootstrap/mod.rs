@@ -28,6 +28,7 @@ use crate::model::BootstrapObject;
 use crate::spec::Cluster;
 
 pub use boot::boot_program;
+pub(crate) use templates::render;
 pub use userdata::{LIMIT, compress, decompress, slot_user_data, with_api_name, worker_user_data};
 pub use versions::{Versions, versions};
 

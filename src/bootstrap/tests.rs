@@ -36,6 +36,7 @@ fn facts(cluster: &Cluster) -> Facts {
         instance_types: BTreeMap::new(),
         hosted_zone: None,
         network: None,
+        manifests: BTreeMap::new(),
         slot_addresses: cluster.slots().into_iter().map(|slot| (slot.name, address(slot.index))).collect(),
         state: StateLocation {
             bucket: "kclust-state".into(),

@@ -7,6 +7,7 @@ mod delete;
 mod error;
 mod facts;
 mod get;
+mod manifests;
 mod reconcile;
 mod render;
 mod update;
@@ -25,6 +26,7 @@ pub use delete::{DeleteOptions, delete};
 pub use error::OpsError;
 pub use facts::FactProblem;
 pub use get::{cluster_names, cluster_spec};
+pub use manifests::ManifestReader;
 pub use render::{Artefact, render};
 pub use update::update;
 pub use validate::{ApiProbe, validate};
@@ -54,6 +56,8 @@ pub struct Environment<'a> {
     pub identity: Identity,
     pub objects: Arc<dyn ObjectStore>,
     pub state_root: StateRoot,
+    /// For the manifests that a spec names.
+    pub manifests: &'a dyn ManifestReader,
     pub clock: Arc<dyn Clock>,
     pub observer: &'a dyn Observer,
     pub operator: &'a dyn Operator,
