@@ -122,6 +122,7 @@ fn files(cluster: &Cluster) -> String {
             "644",
             include_str!("../../templates/files/kclust-credential.timer"),
         ),
+        File::new("/etc/kubernetes/apiserver/admission.yaml", "600", include_str!("../../templates/files/admission.yaml")),
         File::new("/etc/kubernetes/apiserver/audit-policy.yaml", "600", include_str!("../../templates/files/audit-policy.yaml")),
         File::new(
             "/etc/kubernetes/apiserver/authentication.yaml",

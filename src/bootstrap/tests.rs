@@ -299,8 +299,8 @@ fn all_documents_on_a_node_are_well_formed() {
     let mut cluster = example("minimal");
     cluster.assets = assets();
     let boot = boot_program(&cluster).content.unwrap();
-    for path in ["/etc/kubernetes/apiserver/audit-policy.yaml", "/etc/kubernetes/apiserver/authentication.yaml"] {
-        assert_eq!(documents(written_file(&boot, path)).len(), 1);
+    for name in ["admission", "audit-policy", "authentication"] {
+        assert_eq!(documents(written_file(&boot, &format!("/etc/kubernetes/apiserver/{name}.yaml"))).len(), 1);
     }
     for name in EXAMPLES {
         let cluster = example(name);
