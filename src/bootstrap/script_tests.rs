@@ -5,7 +5,7 @@ use std::process::Command;
 use super::boot::PARTS;
 
 /// Facts of a slot, stand-ins for everything that a test must not touch, and all functions of the program but its main part.
-fn program(body: &str) -> String {
+pub(super) fn program(body: &str) -> String {
     let functions = PARTS[..PARTS.len() - 1].join("\n");
     format!(
         "set -Eeuo pipefail
