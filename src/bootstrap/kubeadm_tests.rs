@@ -15,14 +15,14 @@ use super::*;
 use crate::pki::{ClusterPki, Credential, Secret, kubeconfig};
 use crate::spec::Slot;
 
-struct Kubeadm {
+pub(super) struct Kubeadm {
     program: String,
     version: Version,
 }
 
 impl Kubeadm {
     /// `None`, and a word why, where there is none that knows the versions of Kubernetes that kclust does.
-    fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         let named = std::env::var("KCLUST_KUBEADM").ok();
         let program = named.clone().unwrap_or_else(|| "kubeadm".into());
         let output = match Command::new(&program).args(["version", "--output", "short"]).output() {
@@ -45,7 +45,7 @@ impl Kubeadm {
     }
 
     /// An example, of this kubeadm's version: it refuses newer ones.
-    fn example(&self, name: &str) -> Cluster {
+    pub fn example(&self, name: &str) -> Cluster {
         Cluster { kubernetes_version: self.version.clone(), ..example(name) }
     }
 
@@ -56,7 +56,7 @@ impl Kubeadm {
 
     /// What a slot is assembled from, made without touching the machine. kubeadm writes nowhere but into the directory that
     /// `KUBEADM_INIT_DRYRUN_DIR` names; checks of the machine, which may load kernel modules, are left out.
-    fn assemble(&self, cluster: &Cluster, slot: &Slot) -> Assembled {
+    pub fn assemble(&self, cluster: &Cluster, slot: &Slot) -> Assembled {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let facts = facts(cluster);
@@ -107,8 +107,9 @@ fn write_patches(cluster: &Cluster, facts: &Facts, slot: &Slot, directory: &Path
 }
 
 /// Certificates, kubeconfigs, manifests and the kubelet's configuration of a slot.
-struct Assembled {
-    directory: tempfile::TempDir,
+pub(super) struct Assembled {
+    /// Holds all of it below `made`.
+    pub directory: tempfile::TempDir,
     log: String,
 }
 
@@ -196,7 +197,7 @@ fn every_file_that_the_api_server_is_told_of_is_written() {
     let cluster = kubeadm.example("ha-private");
     let made = kubeadm.assemble(&cluster, &cluster.slots()[0]);
     let boot = boot_program(&cluster).content.unwrap();
-    let written: Vec<_> = written_files(&boot).into_iter().map(|(path, _)| path).collect();
+    let written: Vec<_> = written_files(&boot).iter().map(|file| file.path).collect();
     let mut seen = 0;
     for (flag, value) in made.arguments("kube-apiserver") {
         let Some(file) = value.strip_prefix("/etc/kubernetes/") else { continue };

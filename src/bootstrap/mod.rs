@@ -19,6 +19,8 @@ mod userdata;
 mod versions;
 
 #[cfg(test)]
+mod cis_tests;
+#[cfg(test)]
 mod kubeadm_tests;
 #[cfg(test)]
 mod script_tests;

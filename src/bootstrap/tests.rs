@@ -77,19 +77,25 @@ pub(super) fn document(text: &str, kind: &str) -> serde_json::Value {
     documents(text).into_iter().find(|document| document["kind"] == kind).unwrap_or_else(|| panic!("no {kind} in\n{text}"))
 }
 
-/// The file that a script writes with `put MODE PATH <<'KCLUST_END'`.
+/// Content of the file that a script writes with `put MODE PATH <<'KCLUST_END'`.
 pub(super) fn written_file<'a>(script: &'a str, path: &str) -> &'a str {
-    let begin = script.find(&format!(" '{path}' <<'KCLUST_END'\n")).unwrap_or_else(|| panic!("{path} is not written"));
-    let content = script[begin..].split_once('\n').unwrap().1;
-    content.split_once("KCLUST_END\n").unwrap().0
+    written_files(script).iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path} is not written")).content
 }
 
-/// All files that a script writes so: path and content.
-pub(super) fn written_files(script: &str) -> Vec<(&str, &str)> {
+/// A file that a script writes so.
+pub(super) struct Written<'a> {
+    pub mode: &'a str,
+    pub path: &'a str,
+    pub content: &'a str,
+}
+
+/// All files that a script writes so.
+pub(super) fn written_files(script: &str) -> Vec<Written<'_>> {
     const BEGIN: &str = "' <<'KCLUST_END'\n";
     let files = script.match_indices(BEGIN).map(|(at, _)| {
-        let path = script[..at].rsplit_once('\'').unwrap().1;
-        (path, script[at + BEGIN.len()..].split_once("KCLUST_END\n").unwrap().0)
+        let (before, path) = script[..at].rsplit_once('\'').unwrap();
+        let mode = before.trim_end().rsplit_once(' ').unwrap().1;
+        Written { mode, path, content: script[at + BEGIN.len()..].split_once("KCLUST_END\n").unwrap().0 }
     });
     files.collect()
 }

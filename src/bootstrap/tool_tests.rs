@@ -49,9 +49,9 @@ fn scripts(cluster: &Cluster) -> BTreeMap<String, String> {
         if !path.ends_with(".sh") {
             continue;
         }
-        for (file, content) in written_files(&content) {
-            if content.starts_with("#!/bin/bash\n") || content.starts_with("# shellcheck shell=bash\n") {
-                scripts.insert(content.to_owned(), format!("{file} of {} {path}", cluster.name));
+        for file in written_files(&content) {
+            if file.content.starts_with("#!/bin/bash\n") || file.content.starts_with("# shellcheck shell=bash\n") {
+                scripts.insert(file.content.to_owned(), format!("{} of {} {path}", file.path, cluster.name));
             }
         }
         let content = content.strip_prefix("#cloud-boothook\n").unwrap_or(&content);
