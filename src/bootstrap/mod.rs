@@ -19,9 +19,17 @@ mod userdata;
 mod versions;
 
 #[cfg(test)]
+mod cis_tests;
+#[cfg(test)]
+mod decision_tests;
+#[cfg(test)]
+mod kubeadm_tests;
+#[cfg(test)]
 mod script_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tool_tests;
 
 use crate::cloud::Facts;
 use crate::model::BootstrapObject;

@@ -186,6 +186,20 @@ RandomizedDelaySec=30min
 [Install]
 WantedBy=timers.target
 KCLUST_END
+  put 600 '/etc/kubernetes/apiserver/admission.yaml' <<'KCLUST_END'
+# Events beyond these rates are refused: what runs wild must not crowd everything else out of etcd. Clients that behave send fewer for
+# one object by themselves.
+apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+- name: EventRateLimit
+  configuration:
+    apiVersion: eventratelimit.admission.k8s.io/v1alpha1
+    kind: Configuration
+    limits:
+    - {type: Server, qps: 1000, burst: 5000}
+    - {type: SourceAndObject, qps: 1, burst: 50, cacheSize: 4096}
+KCLUST_END
   put 600 '/etc/kubernetes/apiserver/audit-policy.yaml' <<'KCLUST_END'
 # Who changed what, without the content of secrets and without the noise of the cluster's own machinery. The first rule that fits counts.
 apiVersion: audit.k8s.io/v1
@@ -202,6 +216,10 @@ rules:
   - {group: coordination.k8s.io, resources: [leases]}
   - {group: "", resources: [events]}
   - {group: events.k8s.io, resources: [events]}
+# Whoever reads a secret, were it a node.
+- level: Metadata
+  resources:
+  - {group: "", resources: [secrets]}
 # Controllers and nodes that look around.
 - level: None
   users: ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"]
@@ -212,7 +230,7 @@ rules:
 # The content of these is nobody's business.
 - level: Metadata
   resources:
-  - {group: "", resources: [secrets, configmaps, serviceaccounts/token]}
+  - {group: "", resources: [configmaps, serviceaccounts/token]}
   - {group: authentication.k8s.io, resources: [tokenreviews]}
 # Rights, and ways into a container: all that was asked.
 - level: Request
