@@ -13,7 +13,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{Delete, Object as ListedObject, ObjectIdentifier};
 use aws_smithy_types::DateTime;
 use tokio::time::sleep;
 
@@ -21,7 +21,7 @@ use super::Aws;
 use super::error::{answer_without, not_built, own, translate};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::store::layout::check_key;
-use crate::store::{Condition, Object, ObjectStore, StoreError, Version};
+use crate::store::{Condition, Entry, Object, ObjectStore, StoreError, Version};
 use exchange::Exchange;
 
 /// Tries of a call whose failure passes by itself.
@@ -299,11 +299,14 @@ impl ObjectStore for S3Store {
         }
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn entries(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
         let pages = self.pages(prefix, None).await?;
-        let keys = pages.iter().flat_map(ListObjectsV2Output::contents).filter_map(|object| object.key());
+        let entry = |object: &ListedObject| {
+            let key = object.key()?.strip_prefix(&self.prefix)?.to_owned();
+            Some(Entry { key, bytes: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default() })
+        };
         // S3 sorts by bytes, as Rust does.
-        Ok(keys.filter_map(|key| key.strip_prefix(&self.prefix)).map(str::to_owned).collect())
+        Ok(pages.iter().flat_map(ListObjectsV2Output::contents).filter_map(entry).collect())
     }
 
     async fn directories(&self) -> Result<Vec<String>, StoreError> {

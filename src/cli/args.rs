@@ -6,6 +6,7 @@ mod spec;
 mod tests;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
@@ -129,6 +130,23 @@ pub enum Command {
     #[command(after_long_help = examples::DELETE)]
     Delete(DeleteArgs),
 
+    /// Take a snapshot of etcd now
+    ///
+    /// Asks the control plane for a snapshot beyond those that it takes on its schedule, and waits for it. Snapshots lie below
+    /// backups/etcd/ in the cluster's part of the state store.
+    #[command(after_long_help = examples::BACKUP)]
+    Backup(BackupArgs),
+
+    /// Take a cluster back to a snapshot of etcd
+    ///
+    /// All control planes stop etcd and the API server, put the data of the snapshot in the place of theirs, and start again.
+    /// What was written to the cluster after the snapshot is gone; pods keep running. The data of before stays beside it on
+    /// each volume.
+    ///
+    /// Interrupt it anywhere: the control planes go on, and the same command waits for them again.
+    #[command(after_long_help = examples::RESTORE)]
+    Restore(RestoreArgs),
+
     /// Write everything that a cluster is made of to files
     ///
     /// User data, kubeadm configuration, IAM policies and the plan, without a call to AWS: to read, to compare, to review.
@@ -160,6 +178,8 @@ pub enum GetCommand {
     Clusters,
     /// Print the spec of a cluster with every default filled in
     Spec(NameArgs),
+    /// List the snapshots of a cluster's etcd, the newest first
+    Backups(NameArgs),
 }
 
 /// Which cluster.
@@ -253,6 +273,42 @@ pub struct DeleteArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct BackupArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// How long to wait for the snapshot
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// Snapshot to go back to: `latest`, a key, or the name of a file
+    ///
+    /// `kclust get backups` lists them. While a restore is under way, `latest` is the one that it was when that began.
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub from: String,
+
+    #[command(flatten)]
+    pub change: ChangeArgs,
+
+    /// How long to wait for the control planes
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
+    pub timeout: Duration,
+
+    /// Restore although something speaks against it
+    ///
+    /// An earlier restore, of another snapshot, is not done on all control planes; or the snapshot is of a deleted cluster of
+    /// the same name, whose Secrets cannot be read.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct RenderArgs {
     #[command(flatten)]
     pub name: SpecNameArgs,
@@ -282,6 +338,17 @@ pub struct ManArgs {
 fn store_url(text: &str) -> Result<StoreUrl, String> {
     // The error's own text repeats what was typed, which clap shows already.
     StoreUrl::parse(text).map_err(|error| error.reason)
+}
+
+/// A number and a unit: `90s`, `15m`, `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600)];
+    let read = |(unit, seconds): (&str, u64)| {
+        let number = text.strip_suffix(unit).filter(|number| number.bytes().all(|b| b.is_ascii_digit()))?;
+        number.parse::<u32>().ok().filter(|number| *number > 0).map(|number| Duration::from_secs(u64::from(number) * seconds))
+    };
+    let found = units.into_iter().find_map(read);
+    found.ok_or_else(|| "it must be a whole number and a unit (s, m or h), such as 15m".to_owned())
 }
 
 fn cluster_name(text: &str) -> Result<ClusterName, String> {

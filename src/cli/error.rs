@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use super::backups::{restore_command, slot_line};
 use crate::apply::{Failure, Report};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::diag::Diagnostics;
 use crate::model::ResourceId;
-use crate::ops::OpsError;
+use crate::ops::{OpsError, SlotState, Unanswered};
 use crate::plan::{Action, Operation, PlanError, TextStyle};
 use crate::store::{InvalidStoreUrl, LockError, StoreError};
 
@@ -93,7 +94,9 @@ impl CliError {
             Self::Io { .. } => exit::FAILED,
             Self::Ops(error) => match error {
                 OpsError::Lock(LockError::Held(_)) => exit::LOCKED,
-                OpsError::Interrupted { .. } => exit::INTERRUPTED,
+                OpsError::Interrupted { .. }
+                | OpsError::RestoreUnfinished { why: Unanswered::Interrupted, .. }
+                | OpsError::BackupUnanswered { why: Unanswered::Interrupted, .. } => exit::INTERRUPTED,
                 OpsError::Facts(_)
                 | OpsError::Manifests(_)
                 | OpsError::DifferentSpec { .. }
@@ -102,6 +105,8 @@ impl CliError {
                 | OpsError::OtherRegion { .. }
                 | OpsError::UserDataTooLarge { .. }
                 | OpsError::NotConfirmed
+                | OpsError::NoSuchSnapshot { .. }
+                | OpsError::EarlierCluster { .. }
                 | OpsError::Plan(PlanError::Irreplaceable { .. } | PlanError::SlotRemoval { .. }) => exit::USAGE,
                 OpsError::Cloud { .. }
                 | OpsError::Store(_)
@@ -115,6 +120,10 @@ impl CliError {
                 | OpsError::NotApplied { .. }
                 | OpsError::LockLost { .. }
                 | OpsError::Left { .. }
+                | OpsError::RestoreOpen { .. }
+                | OpsError::RestoreUnfinished { .. }
+                | OpsError::BackupFailed { .. }
+                | OpsError::BackupUnanswered { .. }
                 | OpsError::StoredSpec { .. } => exit::FAILED,
             },
         }
@@ -201,10 +210,54 @@ fn ops_words(error: &OpsError) -> Words {
             let words = left.iter().fold(Words::new(error.to_string()), |words, line| words.cause(line));
             words.hint(format!("something keeps making them, or holds on to them; then run `kclust delete {cluster}` again"))
         }
+        OpsError::NoSuchSnapshot { cluster, newest, .. } => {
+            let words = newest.iter().fold(Words::new(error.to_string()), |words, name| words.cause(name));
+            match newest.is_empty() {
+                true => words.hint(format!("there are none yet; `kclust backup {cluster}` takes one")),
+                false => words.hint(format!("above are the newest ones; `kclust get backups {cluster}` lists all")),
+            }
+        }
+        OpsError::EarlierCluster { .. } => Words::new(error.to_string())
+            .cause("Its Secrets were encrypted with keys that are gone, and the API server could not read them.")
+            .hint("choose a newer snapshot; --force restores this one nevertheless"),
+        OpsError::RestoreOpen { cluster, key, missing } => {
+            Words::new(error.to_string()).cause(format!("not done yet on {}", missing.join(", "))).hint(format!(
+                "let it finish with `{}`; --force begins with another snapshot nevertheless",
+                restore_command(cluster, key)
+            ))
+        }
+        OpsError::RestoreUnfinished { cluster, key, why, slots } => {
+            let words = slot_words(unanswered_words(error.to_string(), why), slots);
+            words.hint(format!(
+                "the control planes go on by themselves; to wait for them again, run `{}`",
+                restore_command(cluster, key)
+            ))
+        }
+        OpsError::BackupFailed { cluster, slots, .. } => slot_words(Words::new(error.to_string()), slots)
+            .hint(format!("earlier snapshots are listed by `kclust get backups {cluster}`")),
+        OpsError::BackupUnanswered { cluster, why, slots } => {
+            let words = slot_words(unanswered_words(error.to_string(), why), slots);
+            words.hint(format!(
+                "a control plane that leads etcd answers as soon as it can: `kclust get backups {cluster}` then lists the                  snapshot; `kclust validate {cluster}` tells whether they work"
+            ))
+        }
         OpsError::StoredSpec { problem, .. } => Words::new(error.to_string())
             .cause(problem.trim_end())
             .hint("it was written by another version of kclust, or by hand; earlier specs are in history/ beside it"),
     }
+}
+
+fn unanswered_words(headline: String, why: &Unanswered) -> Words {
+    let words = Words::new(headline);
+    match why {
+        Unanswered::OutOfSight { source } => store_words(source).causes.into_iter().fold(words, Words::cause),
+        Unanswered::TimedOut { .. } | Unanswered::Interrupted | Unanswered::LockLost { .. } => words,
+    }
+}
+
+/// What the control planes told last: why they have not answered is there.
+fn slot_words(words: Words, slots: &[SlotState]) -> Words {
+    slots.iter().fold(words, |words, state| words.cause(slot_line(state)))
 }
 
 fn plan_words(problem: &PlanError) -> Words {

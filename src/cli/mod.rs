@@ -1,6 +1,7 @@
 //! Arguments, terminal, exit codes.
 
 mod args;
+pub mod backups;
 #[cfg(feature = "aws")]
 pub mod commands;
 mod completion;
@@ -11,8 +12,8 @@ mod prompt;
 mod terminal;
 
 pub use args::{
-    ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, DeleteArgs, GetCommand, GlobalArgs, ManArgs, NameArgs, OutputFormat,
-    RenderArgs, SpecArgs, SpecNameArgs, UpdateArgs, Verbosity,
+    BackupArgs, ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, DeleteArgs, GetCommand, GlobalArgs, ManArgs, NameArgs,
+    OutputFormat, RenderArgs, RestoreArgs, SpecArgs, SpecNameArgs, UpdateArgs, Verbosity,
 };
 pub use completion::{completion, man};
 pub use progress::Progress;

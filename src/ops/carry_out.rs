@@ -30,12 +30,8 @@ pub(super) struct Right {
 }
 
 impl Right {
-    pub(super) async fn take(
-        environment: &Environment<'_>,
-        store: &ClusterStore<'_>,
-        operation: Operation,
-    ) -> Result<Self, OpsError> {
-        let holder = Holder::this_process(operation.to_string(), Some(environment.identity.arn.clone()));
+    pub(super) async fn take(environment: &Environment<'_>, store: &ClusterStore<'_>, operation: &str) -> Result<Self, OpsError> {
+        let holder = Holder::this_process(operation, Some(environment.identity.arn.clone()));
         let clock = Arc::clone(&environment.clock);
         let lock = Lock::acquire(Arc::clone(&environment.objects), store.cluster(), holder, clock, Lock::TTL).await?;
         if let Some(before) = lock.taken_from() {
@@ -79,7 +75,7 @@ pub(super) async fn carry_out(
     if environment.objects.ensure().await? {
         environment.operator.note(&format!("made the state store {}", environment.objects.root()));
     }
-    let right = Right::take(environment, store, prepared.plan.operation).await?;
+    let right = Right::take(environment, store, &prepared.plan.operation.to_string()).await?;
     let result = under_lock(environment, store, cluster, recorded, prepared, &right).await;
     right.give_back(environment).await;
     result

@@ -59,7 +59,7 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     }
     // A store that is gone is made again: without it there is no lock, and two operators could work against each other.
     environment.objects.ensure().await?;
-    let right = Right::take(environment, &store, Operation::Delete).await?;
+    let right = Right::take(environment, &store, &Operation::Delete.to_string()).await?;
     let result = under_lock(environment, &store, &scope, &desired, options, &right).await;
     right.give_back(environment).await;
     result.map(Ending::Applied)

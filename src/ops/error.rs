@@ -1,5 +1,7 @@
 //! Why a command failed, as far as the use cases know it. `cli::error` turns it into words and an exit code.
 
+use std::time::Duration;
+
 use crate::apply::Report;
 use crate::cloud::CloudError;
 use crate::pki::PkiError;
@@ -7,6 +9,7 @@ use crate::plan::{Operation, PlanError};
 use crate::store::{LockError, StoreError};
 
 use super::facts::FactProblem;
+use super::slots::SlotState;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpsError {
@@ -60,9 +63,40 @@ pub enum OpsError {
     /// After a delete: these are not the cluster's and are in the way, or keep coming back.
     #[error("{} resources are left of cluster {cluster}", left.len())]
     Left { cluster: String, left: Vec<String> },
+    /// `restore` from a snapshot that is not there. The newest ones that are.
+    #[error("cluster {cluster} has no snapshot {wanted}")]
+    NoSuchSnapshot { cluster: String, wanted: String, newest: Vec<String> },
+    /// `restore` from what is left of a cluster that was deleted.
+    #[error("{key} is older than cluster {cluster}: it is of an earlier cluster of that name")]
+    EarlierCluster { cluster: String, key: String },
+    /// `restore` while slots have not done the last one, of another snapshot.
+    #[error("cluster {cluster} is being restored from {key}")]
+    RestoreOpen { cluster: String, key: String, missing: Vec<String> },
+    /// The request stays: the slots that are left follow it whoever waits. With what they told last.
+    #[error("the restore of {cluster} from {key} is not finished: {why}")]
+    RestoreUnfinished { cluster: String, key: String, why: Unanswered, slots: Vec<SlotState> },
+    /// The slots answered that there is no snapshot.
+    #[error("the snapshot of {cluster} failed: {text}")]
+    BackupFailed { cluster: String, text: String, slots: Vec<SlotState> },
+    #[error("no snapshot of {cluster}: {why}")]
+    BackupUnanswered { cluster: String, why: Unanswered, slots: Vec<SlotState> },
     /// A spec in the state that this version cannot read.
     #[error("the spec of cluster {cluster} in the state cannot be used")]
     StoredSpec { cluster: String, problem: String },
+}
+
+/// Why waiting for the slots ended without their answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    #[error("no answer in {} s", after.as_secs())]
+    TimedOut { after: Duration },
+    #[error("interrupted")]
+    Interrupted,
+    /// Somebody else took the lock.
+    #[error("the lock was lost: {reason}")]
+    LockLost { reason: String },
+    #[error("the state store cannot be read any more")]
+    OutOfSight { source: Box<StoreError> },
 }
 
 impl OpsError {

@@ -1,5 +1,6 @@
 //! Use cases: one file for each command. They know what to do in which order; how is known below, and how it looks above.
 
+mod backup;
 mod begin;
 mod carry_out;
 mod create;
@@ -10,6 +11,10 @@ mod get;
 mod manifests;
 mod reconcile;
 mod render;
+mod restore;
+#[cfg(test)]
+mod slot_tests;
+mod slots;
 mod update;
 mod validate;
 
@@ -20,14 +25,17 @@ use crate::cloud::{Cloud, CloudFacts, CloudStatus, Identity};
 use crate::plan::Plan;
 use crate::store::{Clock, ObjectStore};
 
+pub use backup::{backup, snapshots};
 pub use carry_out::Applied;
 pub use create::create;
 pub use delete::{DeleteOptions, delete};
-pub use error::OpsError;
+pub use error::{OpsError, Unanswered};
 pub use facts::FactProblem;
 pub use get::{cluster_names, cluster_spec};
 pub use manifests::ManifestReader;
 pub use render::{Artefact, render};
+pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
+pub use slots::SlotState;
 pub use update::update;
 pub use validate::{ApiProbe, validate};
 
@@ -74,6 +82,12 @@ pub trait Operator: Send + Sync {
 
     /// Shows the plan and asks whether to go on.
     fn approve(&self, plan: &Plan) -> Approval;
+
+    /// Shows what a restore does and what it loses, and asks whether to go on.
+    fn approve_restore(&self, plan: &RestorePlan) -> Approval;
+
+    /// From here on something is written, also where nothing was asked: an interrupt is a request to stop.
+    fn begin_work(&self);
 }
 
 /// The answer to a plan.

@@ -115,6 +115,8 @@ async fn listings(store: &dyn ObjectStore) {
     assert_eq!(store.list("list-1/b-").await.unwrap(), ["list-1/b-x"]);
     assert_eq!(store.list("list-1/none/").await.unwrap(), [] as [&str; 0]);
     assert_eq!(store.list("list-1").await.unwrap().len(), keys.len(), "a prefix is no directory");
+    let sized: Vec<_> = store.entries("list-1/b/").await.unwrap().into_iter().map(|entry| (entry.key, entry.bytes)).collect();
+    assert_eq!(sized, [("list-1/b/c".to_owned(), 10), ("list-1/b/d".to_owned(), 10)]);
     put(store, "file-at-the-root", "").await;
     assert_eq!(store.directories().await.unwrap(), ["conditions", "contents", "list-1", "list-10"]);
     store.delete("file-at-the-root", Condition::Always).await.unwrap();

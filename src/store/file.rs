@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use super::layout::check_key;
-use super::{Condition, Object, ObjectStore, StoreError, StoreUrl, Version};
+use super::{Condition, Entry, Object, ObjectStore, StoreError, StoreUrl, Version};
 
 /// Directory of the store's own, below the root. It is in no listing.
 const OWN: &str = ".kclust";
@@ -95,9 +95,18 @@ impl ObjectStore for FileStore {
         .await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn entries(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
         let prefix = prefix.to_owned();
-        self.run(move |store| store.list(&prefix)).await
+        let sized = move |store: &Inner| {
+            let size = |key: String| match fs::metadata(store.path(&key)) {
+                Ok(metadata) => Ok(Some(Entry { key, bytes: metadata.len() })),
+                // Removed since it was listed.
+                Err(error) if is_absent(&error) => Ok(None),
+                Err(error) => Err(store.failed("list", &prefix)(error)),
+            };
+            store.list(&prefix)?.into_iter().filter_map(|key| size(key).transpose()).collect()
+        };
+        self.run(sized).await
     }
 
     async fn directories(&self) -> Result<Vec<String>, StoreError> {

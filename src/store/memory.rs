@@ -11,13 +11,13 @@ use tokio::time::{Instant, sleep};
 use crate::cloud::{CloudError, ErrorClass};
 
 use super::layout::check_key;
-use super::{Condition, Object, ObjectStore, StoreError, Version};
+use super::{Condition, Entry, Object, ObjectStore, StoreError, Version};
 
 const ROOT: &str = "s3://memory/team";
 
 /// Objects in memory; ages go by tokio's clock, so that tests can pause it.
 #[derive(Default)]
-pub(super) struct MemoryStore {
+pub(crate) struct MemoryStore {
     state: Mutex<State>,
 }
 
@@ -105,9 +105,10 @@ impl ObjectStore for MemoryStore {
         Ok(())
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn entries(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
         let state = self.state.lock().unwrap();
-        Ok(state.objects.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+        let found = state.objects.iter().filter(|(key, _)| key.starts_with(prefix));
+        Ok(found.map(|(key, (bytes, ..))| Entry { key: key.clone(), bytes: bytes.len() as u64 }).collect())
     }
 
     async fn directories(&self) -> Result<Vec<String>, StoreError> {
@@ -220,8 +221,8 @@ impl ObjectStore for Wire {
         self.carry(Call::Delete(key), || self.store.delete(key, condition.clone())).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.store.list(prefix).await
+    async fn entries(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+        self.store.entries(prefix).await
     }
 
     async fn directories(&self) -> Result<Vec<String>, StoreError> {

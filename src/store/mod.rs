@@ -4,6 +4,9 @@
 //! two operators apart.
 
 mod applied;
+mod backups;
+#[cfg(test)]
+mod backups_tests;
 #[cfg(test)]
 mod contract;
 mod documents;
@@ -16,9 +19,11 @@ mod lock_record;
 #[cfg(test)]
 mod lock_tests;
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
+mod node_status;
 mod pki;
 mod process;
+mod restores;
 mod state;
 #[cfg(test)]
 mod state_tests;
@@ -28,6 +33,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use applied::{AppliedSpec, Revision};
+pub use backups::{BackupAnswer, BackupRequest, EtcdSnapshot, RequestId};
 pub use documents::{Ledger, LedgerEntry, Operation, Stored};
 pub use error::StoreError;
 pub use file::FileStore;
@@ -35,8 +41,10 @@ pub use layout::Area;
 pub use location::{InvalidStoreUrl, StoreUrl};
 pub use lock::{Clock, Lock, LockError, LockLoss, LossSignal, SystemClock};
 pub use lock_record::{Held, Holder, LockRecord};
+pub use node_status::NodeStatus;
 pub use pki::PkiFiles;
 pub use process::ProcessId;
+pub use restores::RestoreRequest;
 pub use state::{ClusterStore, clusters};
 
 /// Opaque version of an object: an S3 ETag, or the hash of a file.
@@ -59,6 +67,14 @@ impl std::fmt::Debug for Object {
         let Self { bytes, version, age } = self;
         f.debug_struct("Object").field("length", &bytes.len()).field("version", version).field("age", age).finish()
     }
+}
+
+/// An object in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    pub key: String,
+    /// Size of the content.
+    pub bytes: u64,
 }
 
 /// When a write or removal may take place.
@@ -94,8 +110,13 @@ pub trait ObjectStore: Send + Sync {
     /// [`StoreError::Changed`] when the condition does not hold.
     async fn delete(&self, key: &str, condition: Condition) -> Result<(), StoreError>;
 
-    /// Keys that start with `prefix`, sorted. No error where nothing is there, the root included.
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+    /// What lies under keys that start with `prefix`, sorted by key. No error where nothing is there, the root included.
+    async fn entries(&self, prefix: &str) -> Result<Vec<Entry>, StoreError>;
+
+    /// The keys of [`Self::entries`].
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        Ok(self.entries(prefix).await?.into_iter().map(|entry| entry.key).collect())
+    }
 
     /// Names of what lies like a directory directly below the root, sorted.
     async fn directories(&self) -> Result<Vec<String>, StoreError>;

@@ -428,6 +428,7 @@ async fn whole_cluster(objects: &MemoryStore, name: &str) {
     for area in [Area::Nodes, Area::ControlPlane, Area::Addons, Area::EtcdBackups] {
         store.put_file(area, "x", vec![]).await.unwrap();
     }
+    store.put_file(Area::ControlPlane, "restored/20261126T221500Z-00000001/cp-1", vec![]).await.unwrap();
     objects.put(&format!("{name}/lock"), b"{}".to_vec(), Condition::Always).await.unwrap();
 }
 

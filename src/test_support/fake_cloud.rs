@@ -10,10 +10,13 @@ use tokio::time::{Instant, sleep};
 
 use super::{as_observed, id as parsed, physical};
 use crate::cloud::{
-    Cloud, CloudError, Creation, ErrorClass, Identity, Leftover, Observed, Outputs, Physical, Readiness, Scope, World,
+    Cloud, CloudError, CloudFacts, CloudStatus, Creation, ErrorClass, ExistingNetwork, GroupStatus, HostedZone, Identity,
+    InstanceStatus, InstanceTypeFacts, Leftover, Observed, Outputs, Physical, Readiness, ResolvedImage, Scope, TargetState,
+    World,
 };
 use crate::model::{Kind, Resource, ResourceId};
 use crate::plan::Action;
+use crate::spec::{Architecture, Cluster, Image, InstanceType};
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -323,5 +326,44 @@ impl Cloud for FakeCloud {
 
     async fn delete_leftover(&self, _leftover: &Leftover) -> Result<(), CloudError> {
         Ok(())
+    }
+}
+
+/// The commands that are tested with it ask for no facts.
+#[async_trait]
+impl CloudFacts for FakeCloud {
+    async fn image(&self, _image: &Image, _architecture: Architecture) -> Result<Option<ResolvedImage>, CloudError> {
+        unreachable!("nobody asks for images")
+    }
+
+    async fn instance_types(&self, _types: &[InstanceType]) -> Result<Vec<InstanceTypeFacts>, CloudError> {
+        unreachable!("nobody asks for instance types")
+    }
+
+    async fn zones(&self) -> Result<Vec<String>, CloudError> {
+        unreachable!("nobody asks for zones")
+    }
+
+    async fn hosted_zones(&self, _name: &str, _private: bool, _vpc: Option<&str>) -> Result<Vec<HostedZone>, CloudError> {
+        unreachable!("nobody asks for hosted zones")
+    }
+
+    async fn existing_network(&self, _vpc: &str, _subnets: &[String]) -> Result<ExistingNetwork, CloudError> {
+        unreachable!("nobody asks for a network")
+    }
+}
+
+#[async_trait]
+impl CloudStatus for FakeCloud {
+    async fn groups(&self, _cluster: &Cluster) -> Result<Vec<GroupStatus>, CloudError> {
+        unreachable!("nobody asks for groups")
+    }
+
+    async fn instances(&self, _cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {
+        unreachable!("nobody asks for instances")
+    }
+
+    async fn target_health(&self, _target_group_arn: &str) -> Result<Vec<TargetState>, CloudError> {
+        unreachable!("nobody asks for targets")
     }
 }

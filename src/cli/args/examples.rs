@@ -57,6 +57,23 @@ Examples:
   Without a question, and no error when it is gone already:
     kclust delete dev.example.com --yes --ignore-not-found";
 
+pub(super) const BACKUP: &str = "\
+Examples:
+  kclust backup prod.example.com
+  kclust backup prod.example.com -o json --timeout 10m
+  kclust get backups prod.example.com";
+
+pub(super) const RESTORE: &str = "\
+Examples:
+  See what it would do, and what would be lost:
+    kclust restore prod.example.com --from latest --dry-run
+
+  Back to one snapshot of `kclust get backups`:
+    kclust restore prod.example.com --from 20261126T221500Z-r12345.db.zst
+
+  Exit code 1 after --timeout names the control planes that have not answered;
+  the request stays, and the same command waits for them again.";
+
 pub(super) const RENDER: &str = "\
 Examples:
   kclust render -f prod.yaml --out rendered/";
@@ -64,7 +81,8 @@ Examples:
 pub(super) const GET: &str = "\
 Examples:
   kclust get clusters
-  kclust get spec prod.example.com > prod.yaml";
+  kclust get spec prod.example.com > prod.yaml
+  kclust get backups prod.example.com";
 
 pub(super) const SCHEMA: &str = "\
 Examples:

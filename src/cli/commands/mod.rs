@@ -1,5 +1,6 @@
 //! One file for each command: what was typed → a use case → what is printed.
 
+mod backups;
 mod change;
 mod delete;
 mod get;
@@ -78,8 +79,11 @@ async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
         Command::Validate(args) => validate::validate(cli, args, streams).await,
         Command::Delete(args) => delete::delete(cli, args, streams).await,
         Command::Render(args) => look::render(cli, args, streams).await,
+        Command::Backup(args) => backups::backup(cli, args, streams).await,
+        Command::Restore(args) => backups::restore(cli, args, streams).await,
         Command::Get(GetCommand::Clusters) => get::clusters(cli, streams).await,
         Command::Get(GetCommand::Spec(args)) => get::spec(cli, args, streams).await,
+        Command::Get(GetCommand::Backups(args)) => backups::list(cli, args, streams).await,
         Command::Schema => {
             streams.print(&format!("{:#}\n", crate::spec::json_schema()))?;
             Ok(exit::DONE)

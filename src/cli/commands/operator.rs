@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value as Json;
+
 use crate::apply::Stop;
+use crate::cli::backups::{plan_json, plan_text};
 use crate::cli::{Answer, ChangeArgs, Progress, Terminal, Verbosity, confirm_name, confirm_plan};
-use crate::ops::{Approval, Operator};
+use crate::ops::{Approval, Operator, RestorePlan};
 use crate::plan::{Operation, Plan};
 
 use super::Streams;
@@ -16,8 +19,8 @@ pub(super) struct Terminals<'a> {
     pub(super) stop: &'a Stop,
     yes: bool,
     verbosity: Verbosity,
-    /// The plan that nobody could be asked about: it is the result then.
-    unasked: Mutex<Option<Plan>>,
+    /// The plan that nobody could be asked about, as a document and as text: it is the result then.
+    unasked: Mutex<Option<(Json, String)>>,
 }
 
 impl<'a> Terminals<'a> {
@@ -33,9 +36,9 @@ impl<'a> Terminals<'a> {
     }
 
     /// From here on something is changed: until then Ctrl-C simply ends the process.
-    fn approved(&self, plan: &Plan) -> Approval {
+    fn approved(&self, steps: usize) -> Approval {
         listen_for_interrupts(self.stop, Arc::clone(self.progress));
-        self.progress.begin(plan.steps.len());
+        self.progress.begin(steps);
         Approval::Yes
     }
 
@@ -43,8 +46,33 @@ impl<'a> Terminals<'a> {
     pub(super) fn print_unasked(&self, streams: &mut Streams) -> Result<(), crate::cli::error::CliError> {
         let plan = self.unasked.lock().ok().and_then(|mut plan| plan.take());
         match plan {
-            Some(plan) => streams.print_result(&plan.to_json(), |terminal| plan.to_text(terminal.stdout)),
+            Some((document, text)) => streams.print_result(&document, |_| text),
             None => Ok(()),
+        }
+    }
+
+    /// Shows a plan, unless it was approved beforehand and nothing is to be told. Whether it was approved beforehand.
+    fn show(&self, text: &str) -> bool {
+        self.progress.clear();
+        if (self.yes || self.terminal.interactive) && (self.verbosity > Verbosity::Quiet || !self.yes) {
+            // Whoever closed standard error does not want to read it.
+            let _ = crate::cli::Output::new(std::io::stderr()).print(text);
+        }
+        self.yes
+    }
+
+    /// What an answer means. `unasked` is the plan for the case that there was none.
+    fn judge(&self, answer: std::io::Result<Answer>, steps: usize, unasked: impl FnOnce() -> (Json, String)) -> Approval {
+        match answer {
+            Ok(Answer::Yes) => self.approved(steps),
+            Ok(Answer::No) => Approval::No,
+            // A terminal that cannot be read is none.
+            Ok(Answer::NoTerminal) | Err(_) => {
+                if let Ok(mut slot) = self.unasked.lock() {
+                    *slot = Some(unasked());
+                }
+                Approval::NobodyToAsk
+            }
         }
     }
 }
@@ -59,33 +87,28 @@ impl Operator for Terminals<'_> {
     }
 
     fn approve(&self, plan: &Plan) -> Approval {
-        self.progress.clear();
-        if self.yes || self.terminal.interactive {
-            if self.verbosity > Verbosity::Quiet || !self.yes {
-                let mut err = crate::cli::Output::new(std::io::stderr());
-                // Whoever closed standard error does not want to read it.
-                let _ = err.print(&plan.to_text(self.terminal.stderr));
-            }
-            if self.yes {
-                return self.approved(plan);
-            }
+        let steps = plan.steps.len();
+        if self.show(&plan.to_text(self.terminal.stderr)) {
+            return self.approved(steps);
         }
         let answer = match plan.operation {
             Operation::Create => confirm_plan(self.terminal, &format!("Create {}?", plan.cluster)),
             Operation::Update => confirm_plan(self.terminal, &format!("Update {}?", plan.cluster)),
             Operation::Delete => confirm_name(self.terminal, &plan.cluster),
         };
-        match answer {
-            Ok(Answer::Yes) => self.approved(plan),
-            Ok(Answer::No) => Approval::No,
-            // A terminal that cannot be read is none.
-            Ok(Answer::NoTerminal) | Err(_) => {
-                if let Ok(mut unasked) = self.unasked.lock() {
-                    *unasked = Some(plan.clone());
-                }
-                Approval::NobodyToAsk
-            }
+        self.judge(answer, steps, || (plan.to_json(), plan.to_text(self.terminal.stdout)))
+    }
+
+    fn approve_restore(&self, plan: &RestorePlan) -> Approval {
+        if self.show(&plan_text(plan)) {
+            return self.approved(0);
         }
+        let answer = confirm_plan(self.terminal, &format!("Restore {} from this snapshot?", plan.cluster));
+        self.judge(answer, 0, || (plan_json(plan), plan_text(plan)))
+    }
+
+    fn begin_work(&self) {
+        self.approved(0);
     }
 }
 

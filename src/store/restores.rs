@@ -1,0 +1,58 @@
+//! Asking the slots to go back to a snapshot, and hearing that they did.
+//!
+//! `control-plane/restore` names an epoch and a snapshot. Each slot that finds another epoch there than on its volume restores the
+//! snapshot and then writes `control-plane/restored/EPOCH/SLOT`.
+
+use std::collections::BTreeSet;
+
+use super::backups::Lines;
+use super::layout::Area;
+use super::{ClusterStore, RequestId, StoreError, Version};
+
+const RESTORE: &str = "restore";
+const RESTORED: &str = "restored/";
+
+/// What was asked for last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreRequest {
+    pub epoch: RequestId,
+    /// Key of the snapshot below the cluster's prefix.
+    pub key: String,
+    version: Version,
+}
+
+impl ClusterStore<'_> {
+    /// The last request, done or not; `None` where none was ever made.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] beside those of the store.
+    pub async fn read_restore(&self) -> Result<Option<RestoreRequest>, StoreError> {
+        let Some(Lines { lines, version, .. }) = self.read_lines(RESTORE).await? else { return Ok(None) };
+        let [epoch, key] = lines.as_slice() else { return Err(self.unreadable(RESTORE)) };
+        let epoch = RequestId::parse(epoch).ok_or_else(|| self.unreadable(RESTORE))?;
+        Ok(Some(RestoreRequest { epoch, key: key.clone(), version }))
+    }
+
+    /// Asks all slots to restore the snapshot with this key, in the place of `previous` (`None`: no restore was ever asked for).
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when somebody else asked since `previous` was read.
+    pub async fn request_restore(
+        &self,
+        epoch: &RequestId,
+        key: &str,
+        previous: Option<&RestoreRequest>,
+    ) -> Result<(), StoreError> {
+        self.write_lines(RESTORE, &[epoch.as_str(), key], previous.map(|previous| &previous.version)).await
+    }
+
+    /// Names of the slots that have restored this epoch.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn restored_slots(&self, epoch: &RequestId) -> Result<BTreeSet<String>, StoreError> {
+        let base = format!("{}{RESTORED}{epoch}/", self.keys.area(Area::ControlPlane));
+        let keys = self.objects.list(&base).await?;
+        Ok(keys.iter().filter_map(|key| key.strip_prefix(&base)).map(str::to_owned).collect())
+    }
+}
