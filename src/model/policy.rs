@@ -1,5 +1,7 @@
 //! IAM policy documents: what the machines of a cluster may do.
 
+mod presets;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::cloud::Facts;
@@ -206,68 +208,15 @@ pub(super) fn control_plane(cluster: &Cluster, facts: &Facts) -> String {
         pull_images(),
     ];
     if cluster.has_preset(Preset::AwsEbsCsiDriver) {
-        statements.extend(ebs_csi(facts, &ownership, &owned, &requested));
+        statements.extend(presets::ebs_csi(facts, &ownership, &owned, &requested));
     }
     if cluster.has_preset(Preset::ClusterAutoscaler) {
-        statements.extend(cluster_autoscaler(&owned));
+        statements.extend(presets::cluster_autoscaler(&owned));
+    }
+    if cluster.has_preset(Preset::AwsLoadBalancerController) {
+        statements.extend(presets::load_balancer_controller(facts, &ownership, &owned));
     }
     document(statements)
-}
-
-/// kubernetes-sigs/aws-ebs-csi-driver, docs/example-iam-policy.json, limited to the cluster's tag.
-fn ebs_csi(facts: &Facts, ownership: &str, owned: &Json, requested: &Json) -> Vec<Json> {
-    let arn = |what: &str| format!("arn:{}:ec2:*:*:{what}/*", facts.partition);
-    vec![
-        allow(
-            "EbsDescribe",
-            &[
-                "ec2:DescribeInstances",
-                "ec2:DescribeSnapshots",
-                "ec2:DescribeTags",
-                "ec2:DescribeVolumesModifications",
-                "ec2:DescribeVolumeStatus",
-            ],
-            json!("*"),
-        ),
-        allow_if(
-            "EbsCreate",
-            &["ec2:CreateVolume", "ec2:CreateSnapshot"],
-            json!([arn("volume"), arn("snapshot")]),
-            requested.clone(),
-        ),
-        allow_if("EbsSource", &["ec2:CreateSnapshot"], json!([arn("volume")]), owned.clone()),
-        allow_if(
-            "EbsTagOnCreate",
-            &["ec2:CreateTags"],
-            json!([arn("volume"), arn("snapshot")]),
-            json!({ "StringEquals": { "ec2:CreateAction": ["CreateVolume", "CreateSnapshot"], format!("aws:RequestTag/{ownership}"): tags::OWNED } }),
-        ),
-        allow_if("EbsChangeOwned", &["ec2:DeleteVolume", "ec2:DeleteSnapshot", "ec2:ModifyVolume"], json!("*"), owned.clone()),
-    ]
-}
-
-/// kubernetes/autoscaler, cluster-autoscaler/cloudprovider/aws/README.md.
-fn cluster_autoscaler(owned: &Json) -> Vec<Json> {
-    vec![
-        allow(
-            "AutoscalerDescribe",
-            &[
-                "autoscaling:DescribeLaunchConfigurations",
-                "autoscaling:DescribeScalingActivities",
-                "ec2:DescribeImages",
-                "ec2:DescribeInstanceTypes",
-                "ec2:DescribeLaunchTemplateVersions",
-                "ec2:GetInstanceTypesFromInstanceRequirements",
-            ],
-            json!("*"),
-        ),
-        allow_if(
-            "AutoscalerScale",
-            &["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"],
-            json!("*"),
-            owned.clone(),
-        ),
-    ]
 }
 
 #[cfg(test)]
