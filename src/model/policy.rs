@@ -84,11 +84,15 @@ fn pull_images() -> Json {
     )
 }
 
-/// Workers read the join credential and the boot program, and write their own status. They need no EC2 permission: provider id
+/// Workers read the join credential and the boot program, but no addon, whose values may be confidential, and write their own status. They need no EC2 permission: provider id
 /// and node name are set at boot.
 pub(super) fn nodes(facts: &Facts) -> String {
     document(vec![
-        allow("ReadBootstrap", &["s3:GetObject"], objects(facts, &["bootstrap/*", "nodes/bootstrap.kubeconfig", "assets/*"])),
+        allow(
+            "ReadBootstrap",
+            &["s3:GetObject"],
+            objects(facts, &["bootstrap/boot-*", "nodes/bootstrap.kubeconfig", "assets/*"]),
+        ),
         allow("WriteStatus", &["s3:PutObject"], objects(facts, &["nodes/status/*"])),
         list_objects(facts, &["bootstrap/*", "nodes/*"]),
         pull_images(),
@@ -106,10 +110,7 @@ pub(super) fn control_plane(cluster: &Cluster, facts: &Facts) -> String {
         allow(
             "ReadState",
             &["s3:GetObject"],
-            objects(
-                facts,
-                &["pki/*", "bootstrap/*", "control-plane/*", "nodes/*", "addons/*", "assets/*", "backups/*", "cluster.yaml"],
-            ),
+            objects(facts, &["pki/*", "bootstrap/*", "control-plane/*", "nodes/*", "assets/*", "backups/*", "cluster.yaml"]),
         ),
         allow("WriteState", &["s3:PutObject"], objects(facts, &["control-plane/*", "nodes/*", "backups/*"])),
         allow("DeleteState", &["s3:DeleteObject"], objects(facts, &["control-plane/*", "nodes/*", "backups/*"])),
