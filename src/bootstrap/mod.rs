@@ -21,6 +21,8 @@ mod versions;
 #[cfg(test)]
 mod cis_tests;
 #[cfg(test)]
+mod decision_tests;
+#[cfg(test)]
 mod kubeadm_tests;
 #[cfg(test)]
 mod script_tests;
