@@ -24,12 +24,19 @@ fn tell(account: &Account, step: &str, error: Option<&str>) {
     put(account, "nodes/status/i-0123456789abcdef0.json", &status.to_string());
 }
 
+/// Keys of all objects of the state store.
+fn state_keys(account: &Account) -> Vec<String> {
+    let world = account.world();
+    let keys = world["s3"][format!("kclust-state-{}", account.id)]["keys"].as_object();
+    keys.map(|keys| keys.keys().cloned().collect()).unwrap_or_default()
+}
+
 /// Waits until the command has written an object that is another than `before`, and returns the first line.
 fn asked(account: &Account, key: &str, before: &str) -> String {
-    let (bucket, key) = (format!("kclust-state-{}", account.id), format!("{CLUSTER}/{key}"));
+    let key = format!("{CLUSTER}/{key}");
     let begun = Instant::now();
     loop {
-        if account.world()["s3"][&bucket]["keys"].get(&key).is_some() {
+        if state_keys(account).contains(&key) {
             let line = account.state_object(&key).lines().next().unwrap().to_owned();
             if line != before {
                 return line;
@@ -44,13 +51,15 @@ fn asked(account: &Account, key: &str, before: &str) -> String {
 fn backups() {
     let account = Account::new();
     account.kclust(&["create", "-f", "examples/minimal.yaml", "--yes", "-q"]).expect(0);
+    // What a slot tells while a command waits depends on when that looks: it has told everything before.
+    tell(&account, "ready", None);
     let mut first = String::new();
-    Transcript::of(&account)
+    let mut transcript = Transcript::of(&account);
+    transcript
         .run("get backups")
         .run("get backups other.k8s.local")
         .run_while("backup", |account| {
             first = asked(account, "control-plane/backup-request", "");
-            tell(account, "ready", None);
             put(account, OLD, "snapshot");
             put(account, "control-plane/backup-answer", &format!("{first}\n{OLD}\n"));
         })
@@ -61,10 +70,11 @@ fn backups() {
             first = id;
         })
         .run("get backups")
-        .run("get backups -o yaml")
+        .run("get backups -o yaml");
+    tell(&account, "ready", Some("etcdctl: no space left on device"));
+    transcript
         .run_while("backup", |account| {
             let id = asked(account, "control-plane/backup-request", &first);
-            tell(account, "ready", Some("etcdctl: no space left on device"));
             put(account, "control-plane/backup-answer", &format!("{id}\nerror: no space left on device\n"));
         })
         .run("backup --timeout 1s")
@@ -80,6 +90,7 @@ fn restores() {
     transcript.run("restore").run("restore --from latest");
     put(&account, OLD, "snapshot");
     put(&account, NEW, "snapshot");
+    tell(&account, "fetching the snapshot", Some("S3 answers 403 when asked for it"));
     let mut epoch = String::new();
     transcript
         .run("restore --from 20990103T000000Z-r1.db.zst")
@@ -88,20 +99,17 @@ fn restores() {
         .run("restore --from latest")
         .run_while("restore --from latest --yes --timeout 4s", |account| {
             epoch = asked(account, "control-plane/restore", "");
-            tell(account, "fetching the snapshot", Some("S3 answers 403 when asked for it"));
         })
         .run("restore --from 20990101T000000Z-r9.db.zst --yes")
         .run(&format!("restore --from {NEW} --dry-run --detailed-exitcode"))
         .run_while("restore --from latest", |account| {
-            // As long as two looks of the command are apart at most, so that it sees the step.
-            std::thread::sleep(Duration::from_secs(4));
-            tell(account, "restoring etcd", None);
+            // It says what it goes on with before it looks.
             std::thread::sleep(Duration::from_secs(4));
             put(account, &format!("control-plane/restored/{epoch}/cp-1"), "2026-01-02T03:04:05Z\n");
         })
-        .run("delete --yes -q")
-        .run("get backups dev.k8s.local")
-        .run("create -f examples/minimal.yaml --yes -q");
+        .run("delete --yes -q");
+    assert_eq!(state_keys(&account), [OLD, NEW].map(|key| format!("{CLUSTER}/{key}")), "snapshots are all that stays");
+    transcript.run("get backups dev.k8s.local").run("create -f examples/minimal.yaml --yes -q");
     put(&account, "backups/etcd/20200101T000000Z-r9.db.gz", "snapshot");
     transcript.run("restore --from 20200101T000000Z-r9.db.gz --yes").is("restores");
     assert_eq!(account.defects(), Vec::<serde_json::Value>::new());
@@ -117,12 +125,10 @@ fn ctrl_c_while_slots_restore() {
     let epoch = asked(&account, "control-plane/restore", "");
     running.signal("INT");
     let run = running.wait().expect(130);
-    let way_on = format!("kclust restore {CLUSTER} --from {NEW}");
+    let way_on = format!("kclust restore {CLUSTER} --from 20990102T000000Z-r12345.db.zst");
     assert!(run.stdout.is_empty() && run.stderr.contains("interrupted") && run.stderr.contains(&way_on), "{}", run.stderr);
-    let keys = account.world()["s3"][format!("kclust-state-{}", account.id)]["keys"].clone();
-    assert!(keys.get(format!("{CLUSTER}/lock")).is_none(), "the lock was not released");
+    assert!(!state_keys(&account).contains(&format!("{CLUSTER}/lock")), "the lock was not released");
     // Going on needs nobody to say yes again, and asks for nothing anew.
-    put(&account, "nodes/status/i-1.json", "{}");
     let running = Running::start(&mut account.command(&["restore", "--from", "latest", "-q"]));
     std::thread::sleep(Duration::from_secs(1));
     put(&account, &format!("control-plane/restored/{epoch}/cp-1"), "2026-01-02T03:04:05Z\n");
