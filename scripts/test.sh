@@ -11,7 +11,7 @@ step() {
 require_tools
 
 step "scripts: shellcheck"
-shellcheck --external-sources scripts/*.sh tests/emulator/setup.sh .ci/run
+shellcheck --external-sources scripts/*.sh tests/emulator/setup.sh tests/e2e/*.sh .ci/run
 
 step "format"
 cargo fmt --check

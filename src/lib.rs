@@ -1,5 +1,6 @@
 //! kclust: a Kubernetes cluster on AWS, from one spec, for the whole of its life. See ARCHITECTURE.md for the map.
 
+pub mod addons;
 pub mod apply;
 #[cfg(feature = "aws")]
 pub mod aws;

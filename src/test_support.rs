@@ -38,6 +38,7 @@ pub fn facts(cluster: &Cluster) -> Facts {
             private: dns.visibility == DnsVisibility::Private,
         }),
         network: None,
+        manifests: BTreeMap::new(),
         slot_addresses: fixed_addresses(cluster).into_iter().collect(),
         state: StateLocation {
             bucket: "kclust-state".into(),
@@ -71,7 +72,7 @@ pub fn desired(cluster: &Cluster) -> Desired {
     for (id, resource) in &mut desired {
         match resource {
             Resource::LaunchTemplate(template) => template.user_data.text = format!("user-data of {} with {digest}", id.name),
-            Resource::BootstrapObject(object) => {
+            Resource::BootstrapObject(object) if id.name == "boot" => {
                 object.key = format!("bootstrap/boot-{digest}.sh");
                 object.sha256.clone_from(&digest);
                 object.content = Some("boot program".into());
@@ -121,6 +122,7 @@ pub fn world(desired: &Desired) -> World {
     for (number, (id, resource)) in desired.iter().enumerate() {
         let physical = match resource {
             Resource::BootstrapObject(object) => Physical::new(object.key.clone()),
+            Resource::ControlPlaneSettings(_) => Physical::new("control-plane/settings"),
             _ => physical(id, number),
         };
         let observed = Observed { resource: as_observed(resource), physical };

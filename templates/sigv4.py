@@ -1,7 +1,7 @@
 """Signs one request (AWS Signature Version 4), for machines whose curl cannot.
 
 Arguments: SERVICE REGION METHOD URL CONTENT-TYPE BODY. Standard input: access key, secret key and session token, a line each.
-Prints header options in the syntax of curl's configuration files. URLs have no query; their paths need no encoding.
+Prints header options in the syntax of curl's configuration files. A query must be encoded and sorted already; paths need no encoding.
 """
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ def main():
         headers["content-type"] = content_type
     names = ";".join(sorted(headers))
     lines = [f"{name}:{headers[name]}\n" for name in sorted(headers)]
-    request = "\n".join([method, parts.path or "/", "", "".join(lines), names, payload])
+    request = "\n".join([method, parts.path or "/", parts.query, "".join(lines), names, payload])
     scope = f"{now[:8]}/{region}/{service}/aws4_request"
     text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(request.encode()).hexdigest()])
     derived = ("AWS4" + secret).encode()

@@ -13,13 +13,29 @@ is_pinned() {
   [ -e "$1" ] && echo "$BOOT_SHA256  $1" | sha256sum --check --status
 }
 
-if ! is_pinned "$program"; then
+# report ERROR: the node's status object, before there is a boot program to keep it.
+report() {
+  local instance
+  instance=$(metadata meta-data/instance-id) || return 0
+  printf '{"instance": "%s", "role": "%s", "group": "%s", "step": "fetching the boot program", "since": "%s", "error": "%s", "steps": []}\n' \
+    "$instance" "$ROLE" "$GROUP" "$since" "$1" | s3_put "nodes/status/$instance.json" || true
+}
+
+pause=1
+since=$(date --utc +%Y-%m-%dT%H:%M:%SZ)
+until is_pinned "$program"; do
   echo "fetching $BOOT_KEY from $S3_URL"
-  s3_get "$BOOT_KEY" > "$program.new"
-  if ! is_pinned "$program.new"; then
-    echo "$BOOT_KEY is not what the user-data pins: its SHA-256 is $(sha256sum < "$program.new")" >&2
-    exit 1
+  if ! s3_get "$BOOT_KEY" > "$program.new"; then
+    error="$BOOT_KEY cannot be read from $S3_URL"
+  elif ! is_pinned "$program.new"; then
+    error="$BOOT_KEY is not what the user-data pins: its SHA-256 is $(sha256sum < "$program.new" | cut -c 1-64)"
+  else
+    mv "$program.new" "$program"
+    break
   fi
-  mv "$program.new" "$program"
-fi
+  echo "$error; again in $pause s" >&2
+  report "$error"
+  sleep "$pause"
+  pause=$((pause < 16 ? pause * 2 : 30))
+done
 exec bash "$program" "$@"

@@ -34,6 +34,7 @@ pub(super) fn ready(kind: Kind) -> Duration {
         | Kind::NetworkInterface
         | Kind::Volume
         | Kind::BootstrapObject
+        | Kind::ControlPlaneSettings
         | Kind::LaunchTemplate
         | Kind::AutoscalingGroup
         | Kind::DnsRecord => Duration::from_secs(5 * 60),

@@ -65,7 +65,7 @@ impl Cloud for Aws {
             Resource::Target(target) => elbv2::create_target(self, target, outputs).await.map_err(not_visible_yet),
             // A hosted zone that is not found is no zone of this run's making: it will not turn up.
             Resource::DnsRecord(record) => route53::put_record(self, record, outputs).await,
-            Resource::BootstrapObject(_) => Err(kept_elsewhere(id)),
+            Resource::BootstrapObject(_) | Resource::ControlPlaneSettings(_) => Err(kept_elsewhere(id)),
         }
     }
 
@@ -101,7 +101,7 @@ impl Cloud for Aws {
                 return autoscaling::update(&self.autoscaling, observed, desired, outputs).await;
             }
             (_, Resource::DnsRecord(desired)) => return route53::put_record(self, desired, outputs).await,
-            (_, Resource::BootstrapObject(_)) => return Err(kept_elsewhere(id)),
+            (_, Resource::BootstrapObject(_) | Resource::ControlPlaneSettings(_)) => return Err(kept_elsewhere(id)),
             (Resource::Role(observed), Resource::Role(desired)) => iam::update_role(self, observed, desired).await,
             (Resource::RolePolicy(_), Resource::RolePolicy(desired)) => {
                 let role = resolve("iam:PutRolePolicy", outputs, &desired.role)?;
@@ -162,7 +162,7 @@ impl Cloud for Aws {
             Resource::Listener(_) => elbv2::delete_listener(self, &physical.id).await,
             Resource::Target(target) => elbv2::delete_target(self, physical, target).await,
             Resource::DnsRecord(record) => route53::delete_record(self, record).await,
-            Resource::BootstrapObject(_) => Err(kept_elsewhere(id)),
+            Resource::BootstrapObject(_) | Resource::ControlPlaneSettings(_) => Err(kept_elsewhere(id)),
         };
         gone_is_fine(deleted)
     }
@@ -198,7 +198,8 @@ impl Cloud for Aws {
             | Resource::Listener(_)
             | Resource::Target(_)
             | Resource::DnsRecord(_)
-            | Resource::BootstrapObject(_) => Ok(true),
+            | Resource::BootstrapObject(_)
+            | Resource::ControlPlaneSettings(_) => Ok(true),
         }
     }
 

@@ -1,10 +1,8 @@
 //! The boot program: one shell script for all nodes of a cluster, put together from `templates/boot/`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::kubeadm;
 use super::templates::render;
@@ -14,7 +12,7 @@ use crate::model::BootstrapObject;
 use crate::spec::Cluster;
 
 /// The parts that are the same for every cluster, in their order in the script.
-pub(super) const PARTS: [&str; 12] = [
+pub(super) const PARTS: [&str; 17] = [
     include_str!("../../templates/boot/log.sh"),
     include_str!("../../templates/boot/identity.sh"),
     include_str!("../../templates/boot/host.sh"),
@@ -25,6 +23,11 @@ pub(super) const PARTS: [&str; 12] = [
     include_str!("../../templates/boot/etcd.sh"),
     include_str!("../../templates/boot/control-plane.sh"),
     include_str!("../../templates/boot/cluster.sh"),
+    include_str!("../../templates/boot/addons.sh"),
+    include_str!("../../templates/boot/backup.sh"),
+    include_str!("../../templates/boot/restore.sh"),
+    include_str!("../../templates/boot/end.sh"),
+    include_str!("../../templates/boot/tend.sh"),
     include_str!("../../templates/boot/worker.sh"),
     include_str!("../../templates/boot/main.sh"),
 ];
@@ -37,12 +40,7 @@ pub fn boot_program(cluster: &Cluster) -> BootstrapObject {
         content.push('\n');
         content.push_str(part);
     }
-    let mut sha256 = String::new();
-    for byte in Sha256::digest(&content) {
-        // Writing into a string does not fail.
-        write!(sha256, "{byte:02x}").expect("a string takes every character");
-    }
-    BootstrapObject { key: format!("bootstrap/boot-{sha256}.sh"), sha256, content: Some(content) }
+    BootstrapObject::new("boot", "sh", content)
 }
 
 /// Versions, digests and download sources.
@@ -54,6 +52,7 @@ fn settings(cluster: &Cluster) -> String {
         runc_version: String,
         cni_plugins_version: String,
         etcd_version: String,
+        helm_version: String,
         pause_image: String,
         files_url: &'a str,
         digests: Vec<Digest>,
@@ -77,6 +76,7 @@ fn settings(cluster: &Cluster) -> String {
             runc_version: versions.runc.version.to_string(),
             cni_plugins_version: versions.cni_plugins.version.to_string(),
             etcd_version: versions.etcd(kubernetes).version.to_string(),
+            helm_version: versions.helm.version.to_string(),
             pause_image: kubeadm::pause_image(),
             files_url: cluster.assets.files.as_deref().unwrap_or_default().trim_end_matches('/'),
             digests,
@@ -122,6 +122,9 @@ fn files(cluster: &Cluster) -> String {
             "644",
             include_str!("../../templates/files/kclust-credential.timer"),
         ),
+        File::new("/etc/systemd/system/kclust-tend.service", "644", include_str!("../../templates/files/kclust-tend.service")),
+        File::new("/etc/systemd/system/kclust-end.service", "644", include_str!("../../templates/files/kclust-end.service")),
+        File::new("/etc/kubernetes/apiserver/admission.yaml", "600", include_str!("../../templates/files/admission.yaml")),
         File::new("/etc/kubernetes/apiserver/audit-policy.yaml", "600", include_str!("../../templates/files/audit-policy.yaml")),
         File::new(
             "/etc/kubernetes/apiserver/authentication.yaml",

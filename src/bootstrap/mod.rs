@@ -19,15 +19,24 @@ mod userdata;
 mod versions;
 
 #[cfg(test)]
+mod cis_tests;
+#[cfg(test)]
+mod decision_tests;
+#[cfg(test)]
+mod kubeadm_tests;
+#[cfg(test)]
 mod script_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tool_tests;
 
 use crate::cloud::Facts;
 use crate::model::BootstrapObject;
 use crate::spec::Cluster;
 
 pub use boot::boot_program;
+pub(crate) use templates::render;
 pub use userdata::{LIMIT, compress, decompress, slot_user_data, with_api_name, worker_user_data};
 pub use versions::{Versions, versions};
 

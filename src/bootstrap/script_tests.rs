@@ -5,7 +5,7 @@ use std::process::Command;
 use super::boot::PARTS;
 
 /// Facts of a slot, stand-ins for everything that a test must not touch, and all functions of the program but its main part.
-fn program(body: &str) -> String {
+pub(super) fn program(body: &str) -> String {
     let functions = PARTS[..PARTS.len() - 1].join("\n");
     format!(
         "set -Eeuo pipefail
@@ -29,7 +29,7 @@ fn program(body: &str) -> String {
 }
 
 /// Standard output of a program that must succeed.
-fn output(body: &str) -> String {
+pub(super) fn output(body: &str) -> String {
     let output = Command::new("bash").args(["-c", &program(body)]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -97,72 +97,6 @@ fn a_status_object_is_written_only_when_it_changes() {
     assert_eq!(status["error"], serde_json::Value::Null);
 }
 
-/// Stand-ins for a slot: whether it has data, and what S3 says of the marker.
-fn path(has_data: bool, initialized: bool) -> String {
-    output(&format!(
-        r#"has_etcd_data() {{ {has_data}; }}
-        s3_exists() {{ [ "$1" = control-plane/initialized ] && {initialized}; }}
-        write_etcd_patches() {{ echo "patches $*"; }}
-        replace_member() {{ echo "replace_member"; }}
-        choose_path"#
-    ))
-}
-
-#[test]
-fn two_facts_decide_how_a_slot_starts() {
-    let all = "new cp-1=https://10.0.0.10:2380,cp-2=https://10.0.32.10:2380,cp-3=https://10.0.64.10:2380";
-    assert_eq!(path(true, true), format!("== restart: the volume holds etcd data\npatches {all}\n"));
-    assert_eq!(path(true, false), path(true, true));
-    assert!(path(false, false).ends_with(&format!("patches {all}\n")));
-    assert!(path(false, true).ends_with("replace_member\n"));
-    assert!(!path(false, true).contains("new"));
-}
-
-#[test]
-fn a_lost_member_is_removed_and_added_again() {
-    let text = output(
-        r#"phase() { :; }
-        etcdctl_at() {
-          echo "etcdctl $*" >> "$RUN_DIR/calls"
-          case "$2 $3" in
-            "member list")
-              echo '1111, started, cp-1, https://10.0.0.10:2380, https://10.0.0.10:2379, false'
-              if [ -e "$RUN_DIR/added" ]; then echo '4444, unstarted, , https://10.0.32.10:2380, , false'
-              else echo '2222, started, cp-2, https://10.0.32.10:2380, https://10.0.32.10:2379, false'; fi
-              echo '3333, started, cp-3, https://10.0.64.10:2380, https://10.0.64.10:2379, false' ;;
-            "member add") touch "$RUN_DIR/added" ;;
-          esac
-        }
-        replace_member
-        cat "$RUN_DIR/calls""#,
-    );
-    let others = "https://10.0.0.10:2379,https://10.0.64.10:2379";
-    assert!(text.contains(&format!("etcdctl {others} member remove 2222\n")), "{text}");
-    assert!(text.contains(&format!("etcdctl {others} member add cp-2 --peer-urls=https://10.0.32.10:2380\n")));
-    assert_eq!(text.matches("member remove").count(), 1);
-    let members = "cp-1=https://10.0.0.10:2380,cp-2=https://10.0.32.10:2380,cp-3=https://10.0.64.10:2380";
-    assert!(text.contains(&format!("\"--initial-cluster={members}\"")));
-    assert!(text.contains("\"--initial-cluster-state=existing\""));
-    assert!(text.contains("type: Directory"));
-}
-
-#[test]
-fn without_a_quorum_of_the_others_nothing_is_changed() {
-    for (slots, reason) in
-        [("cp-1=10.0.0.10 cp-2=10.0.32.10", "no quorum among https://10.0.0.10:2379"), ("cp-2=10.0.32.10", "only etcd volume")]
-    {
-        let text = output(&format!(
-            r#"SLOTS='{slots}'
-            phase() {{ :; }}
-            etcdctl_at() {{ [ "$2" = get ] || echo "changed: $*"; false; }}
-            attempt replace_member
-            echo "$ATTEMPT $(failure)""#
-        ));
-        assert!(text.starts_with("1 ") && text.contains(reason), "{text}");
-        assert!(!text.contains("changed") && !text.contains("put"), "{text}");
-    }
-}
-
 /// `set_up_cluster` with a lock whose holder is as said; the objects of S3 are files.
 fn set_up(holder: &str, holder_runs: bool) -> String {
     output(&format!(
@@ -189,14 +123,6 @@ fn the_phases_are_done_by_whoever_holds_the_lock() {
     assert!(set_up("i-2", true).contains(phases));
     assert!(set_up("i-1", false).contains(phases));
     assert_eq!(set_up("i-1", true), "");
-}
-
-#[test]
-fn without_an_answer_the_holder_of_a_lock_is_taken_to_run() {
-    let runs = |ec2: &str| output(&format!("ec2() {{ {ec2}; }}\nif instance_runs i-1; then echo runs; else echo gone; fi"));
-    assert_eq!(runs("false"), "runs\n");
-    assert_eq!(runs("echo '<reservationSet/>'"), "gone\n");
-    assert_eq!(runs("echo '<instanceId>i-1</instanceId>'"), "runs\n");
 }
 
 #[test]
@@ -283,20 +209,6 @@ fn an_error_of_ec2_is_told() {
         failure"#,
     );
     assert_eq!(text, "DescribeVolumes: VolumeInUse: vol-1 is attached");
-}
-
-#[test]
-fn only_200_and_404_are_answers_of_s3() {
-    let text = output(
-        r#"aws_request() { echo x >> "$RUN_DIR/asked"; sed -n "$(wc -l < "$RUN_DIR/asked")p" <<< "$answers"; }
-        answers=$'403\n000\n503\n200'
-        if s3_exists a; then echo "there"; fi
-        rm "$RUN_DIR/asked" && answers=$'403\n404'
-        if ! s3_exists a; then echo "not there"; fi
-        rm "$RUN_DIR/asked" && answers=$'409\n412'
-        if ! s3_create a b; then echo "was there"; fi"#,
-    );
-    assert_eq!(text, "there\nnot there\nwas there\n");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tera::{Context, Kwargs, State, Tera};
 
 /// Name and text of each template.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("cloud-boothook.sh", include_str!("../../templates/cloud-boothook.sh.tera")),
     ("node.env", include_str!("../../templates/node.env.tera")),
     ("settings.sh", include_str!("../../templates/boot/settings.sh.tera")),
@@ -18,6 +18,9 @@ const TEMPLATES: [(&str, &str); 10] = [
     ("init.yaml", include_str!("../../templates/kubeadm/init.yaml.tera")),
     ("cluster.yaml", include_str!("../../templates/kubeadm/cluster.yaml.tera")),
     ("join.yaml", include_str!("../../templates/kubeadm/join.yaml.tera")),
+    ("aws-cloud-controller-manager.yaml", include_str!("../../templates/addons/aws-cloud-controller-manager.yaml.tera")),
+    ("aws-ebs-csi-driver-network.yaml", include_str!("../../templates/addons/aws-ebs-csi-driver-network.yaml.tera")),
+    ("kubeflow.yaml", include_str!("../../templates/addons/kubeflow.yaml.tera")),
 ];
 
 static TERA: LazyLock<Tera> = LazyLock::new(|| {
@@ -30,7 +33,7 @@ static TERA: LazyLock<Tera> = LazyLock::new(|| {
 });
 
 /// Renders a template. The fields of `context` are exactly the variables of the template, which debug builds check.
-pub(super) fn render(template: &str, context: &impl Serialize) -> String {
+pub(crate) fn render(template: &str, context: &impl Serialize) -> String {
     debug_assert_eq!(variables(template), fields(context), "variables of {template} and fields of its context");
     // Tera fails for names that are not defined; the check above and the tests over all examples exclude that.
     Context::from_serialize(context)

@@ -4,29 +4,29 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use super::tool_tests::run;
 use super::*;
 use crate::cloud::facts::StateLocation;
 use crate::spec::{Assets, ClusterName};
 
-const EXAMPLES: [&str; 4] = ["minimal", "ha-private", "existing-vpc", "ml-spot-gpu"];
+pub(super) const EXAMPLES: [&str; 4] = ["minimal", "ha-private", "existing-vpc", "ml-spot-gpu"];
 
 /// `DESIGN.md` of user-data: most bytes after compression.
 const WORKER_BUDGET: usize = 8 * 1024;
 const SLOT_BUDGET: usize = 14 * 1024;
 
-fn root(path: &str) -> PathBuf {
+pub(super) fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn example(name: &str) -> Cluster {
+pub(super) fn example(name: &str) -> Cluster {
     let file = format!("examples/{name}.yaml");
     let text = std::fs::read_to_string(root(&file)).unwrap();
     crate::spec::load(&file, &text).unwrap_or_else(|_| panic!("{file} is valid"))
 }
 
-fn facts(cluster: &Cluster) -> Facts {
+pub(super) fn facts(cluster: &Cluster) -> Facts {
     let address = |index: u8| Ipv4Addr::new(10, 0, 32 * index, 10);
     Facts {
         account: "123456789012".into(),
@@ -36,6 +36,7 @@ fn facts(cluster: &Cluster) -> Facts {
         instance_types: BTreeMap::new(),
         hosted_zone: None,
         network: None,
+        manifests: BTreeMap::new(),
         slot_addresses: cluster.slots().into_iter().map(|slot| (slot.name, address(slot.index))).collect(),
         state: StateLocation {
             bucket: "kclust-state".into(),
@@ -46,7 +47,7 @@ fn facts(cluster: &Cluster) -> Facts {
 }
 
 /// User-data of all slots and node groups, with their names.
-fn all_user_data(cluster: &Cluster) -> Vec<(String, crate::model::UserData, usize)> {
+pub(super) fn all_user_data(cluster: &Cluster) -> Vec<(String, crate::model::UserData, usize)> {
     let facts = facts(cluster);
     let boot = boot_program(cluster);
     let slots =
@@ -68,50 +69,36 @@ fn golden(name: &str, content: &str) {
     assert!(content == wanted, "{} differs; UPDATE_GOLDEN=1 writes it anew:\n{content}", path.display());
 }
 
-/// Runs a program with text on its standard input. `None`, and a word why, where the program is missing.
-fn run(program: &str, arguments: &[&str], input: &str) -> Option<(bool, String)> {
-    use std::io::Write;
-    let spawned =
-        Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = match spawned {
-        Ok(child) => child,
-        Err(error) => {
-            println!("skipped: {program}: {error}");
-            return None;
-        }
-    };
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    Some((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
-}
-
-fn assert_accepted(program: &str, arguments: &[&str], what: &str, input: &str) {
-    if let Some((accepted, output)) = run(program, arguments, input) {
-        assert!(accepted, "{program} refuses {what}:\n{output}");
-    }
-}
-
-/// Bash and shellcheck, where they are at hand, accept a script.
-fn assert_good_script(what: &str, script: &str) {
-    assert_accepted("bash", &["-n"], what, script);
-    assert_accepted("shellcheck", &["--norc", "--shell=bash", "--severity=style", "-"], what, script);
-}
-
 /// Documents of a YAML stream.
-fn documents(text: &str) -> Vec<serde_json::Value> {
+pub(super) fn documents(text: &str) -> Vec<serde_json::Value> {
     serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-fn document(text: &str, kind: &str) -> serde_json::Value {
+pub(super) fn document(text: &str, kind: &str) -> serde_json::Value {
     documents(text).into_iter().find(|document| document["kind"] == kind).unwrap_or_else(|| panic!("no {kind} in\n{text}"))
 }
 
-/// The file that a script writes with `put MODE PATH <<'KCLUST_END'`.
-fn written_file<'a>(script: &'a str, path: &str) -> &'a str {
-    let begin = script.find(&format!(" '{path}' <<'KCLUST_END'\n")).unwrap_or_else(|| panic!("{path} is not written"));
-    let content = script[begin..].split_once('\n').unwrap().1;
-    content.split_once("KCLUST_END\n").unwrap().0
+/// Content of the file that a script writes with `put MODE PATH <<'KCLUST_END'`.
+pub(super) fn written_file<'a>(script: &'a str, path: &str) -> &'a str {
+    written_files(script).iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path} is not written")).content
+}
+
+/// A file that a script writes so.
+pub(super) struct Written<'a> {
+    pub mode: &'a str,
+    pub path: &'a str,
+    pub content: &'a str,
+}
+
+/// All files that a script writes so.
+pub(super) fn written_files(script: &str) -> Vec<Written<'_>> {
+    const BEGIN: &str = "' <<'KCLUST_END'\n";
+    let files = script.match_indices(BEGIN).map(|(at, _)| {
+        let (before, path) = script[..at].rsplit_once('\'').unwrap();
+        let mode = before.trim_end().rsplit_once(' ').unwrap().1;
+        Written { mode, path, content: script[at + BEGIN.len()..].split_once("KCLUST_END\n").unwrap().0 }
+    });
+    files.collect()
 }
 
 #[test]
@@ -188,23 +175,6 @@ fn the_load_balancers_name_stands_in_user_data_only_and_only_without_a_zone() {
 }
 
 #[test]
-fn scripts_are_accepted_by_bash_and_shellcheck() {
-    let cluster = example("ha-private");
-    for (path, content) in all_artefacts(&cluster, &facts(&cluster)) {
-        if path.ends_with(".sh") {
-            // cloud-init takes its own line away.
-            assert_good_script(&path, content.strip_prefix("#cloud-boothook\n").unwrap_or(&content));
-        }
-    }
-    let (_, user_data, _) = all_user_data(&cluster).remove(0);
-    for path in ["/usr/local/lib/kclust/start", "/usr/local/lib/kclust/aws.sh"] {
-        assert_good_script(path, written_file(&user_data.text, path));
-    }
-    let boot = boot_program(&cluster).content.unwrap();
-    assert_good_script("mount-etcd", written_file(&boot, "/usr/local/lib/kclust/mount-etcd"));
-}
-
-#[test]
 fn no_two_functions_of_the_boot_program_have_one_name() {
     let cluster = example("minimal");
     let program = format!("{}{}", boot_program(&cluster).content.unwrap(), include_str!("../../templates/aws.sh"));
@@ -219,7 +189,7 @@ fn the_boot_programs_key_holds_its_hash() {
     let boot = boot_program(&cluster);
     assert_eq!(boot, boot_program(&cluster));
     assert_eq!(boot.key, format!("bootstrap/boot-{}.sh", boot.sha256));
-    if let Some((_, output)) = run("sha256sum", &[], boot.content.as_deref().unwrap()) {
+    if let Some((_, output)) = run("sha256sum", &[], boot.content.as_deref().unwrap().as_bytes()) {
         assert!(output.starts_with(&boot.sha256), "{output}");
     }
     let (_, user_data, _) = all_user_data(&cluster).remove(0);
@@ -299,8 +269,8 @@ fn all_documents_on_a_node_are_well_formed() {
     let mut cluster = example("minimal");
     cluster.assets = assets();
     let boot = boot_program(&cluster).content.unwrap();
-    for path in ["/etc/kubernetes/apiserver/audit-policy.yaml", "/etc/kubernetes/apiserver/authentication.yaml"] {
-        assert_eq!(documents(written_file(&boot, path)).len(), 1);
+    for name in ["admission", "audit-policy", "authentication"] {
+        assert_eq!(documents(written_file(&boot, &format!("/etc/kubernetes/apiserver/{name}.yaml"))).len(), 1);
     }
     for name in EXAMPLES {
         let cluster = example(name);
@@ -312,37 +282,7 @@ fn all_documents_on_a_node_are_well_formed() {
     }
 }
 
-/// Where kubeadm is at hand, it is asked.
-#[test]
-fn kubeadm_accepts_its_documents() {
-    let directory = tempfile::tempdir().unwrap();
-    let kubeconfig = crate::pki::kubeconfig(
-        "test",
-        "https://api.test:6443",
-        "",
-        crate::pki::Credential::Token(&crate::pki::Secret::new("abcdef.0123456789abcdef")),
-    );
-    let credential = directory.path().join("bootstrap.kubeconfig");
-    std::fs::write(&credential, kubeconfig.expose()).unwrap();
-    for name in EXAMPLES {
-        let cluster = example(name);
-        for (path, content) in all_artefacts(&cluster, &facts(&cluster)) {
-            if !path.ends_with("/kubeadm.yaml") {
-                continue;
-            }
-            let content = with_api_name(&content, "api.test")
-                .replace("@INSTANCE_ID@", "i-0123456789abcdef0")
-                .replace("@ADDRESS@", "10.0.0.10")
-                .replace("@ZONE@", "us-east-1a")
-                .replace("/etc/kclust/bootstrap.kubeconfig", credential.to_str().unwrap());
-            let file = directory.path().join("kubeadm.yaml");
-            std::fs::write(&file, &content).unwrap();
-            assert_accepted("kubeadm", &["config", "validate", "--config", file.to_str().unwrap()], &path, "");
-        }
-    }
-}
-
-fn assets() -> Assets {
+pub(super) fn assets() -> Assets {
     Assets {
         files: Some("https://mirror.example.com/files/".into()),
         registries: BTreeMap::from([

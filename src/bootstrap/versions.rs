@@ -15,6 +15,7 @@ pub struct Versions {
     pub containerd: Download,
     pub runc: Download,
     pub cni_plugins: Download,
+    pub helm: Download,
     /// etcdctl and etcdutl, by minor version of Kubernetes (`1.36`).
     etcd: BTreeMap<String, Download>,
     /// Patch version → SHA-256 of kubeadm, kubelet and kubectl.
@@ -68,6 +69,7 @@ impl Versions {
             ("containerd", &self.containerd),
             ("runc", &self.runc),
             ("cni-plugins", &self.cni_plugins),
+            ("helm", &self.helm),
             ("etcd", self.etcd(kubernetes)),
         ];
         for (name, download) in downloads {
@@ -101,7 +103,7 @@ mod tests {
         for minor in 35..=37 {
             let newest = versions().kubernetes().rfind(|version| version.minor == minor).unwrap();
             let digests = versions().digests(newest);
-            for name in ["kubeadm", "kubelet", "kubectl", "containerd", "runc", "cni-plugins"] {
+            for name in ["kubeadm", "kubelet", "kubectl", "containerd", "runc", "cni-plugins", "helm"] {
                 assert!(digests.contains_key(&format!("{name}-amd64")), "{newest} {name}");
                 assert!(digests.contains_key(&format!("{name}-arm64")), "{newest} {name}");
             }

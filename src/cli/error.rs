@@ -98,6 +98,7 @@ impl CliError {
                 | OpsError::RestoreUnfinished { why: Unanswered::Interrupted, .. }
                 | OpsError::BackupUnanswered { why: Unanswered::Interrupted, .. } => exit::INTERRUPTED,
                 OpsError::Facts(_)
+                | OpsError::Manifests(_)
                 | OpsError::DifferentSpec { .. }
                 | OpsError::StateNotReachable
                 | OpsError::FixedFields { .. }
@@ -160,7 +161,7 @@ fn ops_words(error: &OpsError) -> Words {
         OpsError::Lock(LockError::Held(held)) => Words::new(held.to_string()).hint(held.hint()),
         OpsError::Plan(problem) => plan_words(problem),
         OpsError::Pki(source) => Words::new(error.to_string()).cause(source.to_string()),
-        OpsError::Facts(problems) => {
+        OpsError::Facts(problems) | OpsError::Manifests(problems) => {
             let lines = problems.iter().map(|problem| format!("{problem}\n  {}", problem.hint));
             Words { headline: error.to_string(), causes: lines.collect(), hint: None }
         }

@@ -43,6 +43,9 @@ pub struct Facts {
     pub network: Option<ExistingNetwork>,
     /// Slot name → fixed private address.
     pub slot_addresses: BTreeMap<String, Ipv4Addr>,
+    /// Addon → the manifest that its source held when it was read. The state keeps its content.
+    #[serde(default)]
+    pub manifests: BTreeMap<String, ResolvedManifest>,
     /// Where nodes read what is kept for them.
     pub state: StateLocation,
 }
@@ -79,6 +82,21 @@ impl Facts {
         };
         format!("{source} {}", architecture.ec2())
     }
+}
+
+/// A manifest of the user, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolvedManifest {
+    /// Address or file, as the spec has it.
+    pub source: String,
+    /// The digest that the spec asks for.
+    pub pinned: Option<String>,
+    /// Hexadecimal SHA-256 of the content.
+    pub sha256: String,
+    /// Known where it was read just now. Not recorded: it lies in the state as an object of its own.
+    #[serde(skip)]
+    pub content: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

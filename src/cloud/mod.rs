@@ -12,7 +12,7 @@ use crate::model::{Resource, ResourceId};
 use crate::spec::{Architecture, Cluster, Image, InstanceType};
 
 pub use error::{CloudError, ErrorClass};
-pub use facts::{ExistingNetwork, Facts, HostedZone, Identity, InstanceTypeFacts, ResolvedImage};
+pub use facts::{ExistingNetwork, Facts, HostedZone, Identity, InstanceTypeFacts, ResolvedImage, ResolvedManifest};
 pub use status::{GroupStatus, InstanceStatus, TargetState};
 pub use world::{Leftover, Observed, Outputs, Physical, World};
 

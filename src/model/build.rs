@@ -9,7 +9,7 @@ use crate::spec::{Cluster, Image, InstanceType};
 use super::id::ResourceId;
 use super::names::{self, aws_name};
 use super::resource::{Kind, Resource, Tags};
-use super::{api, iam, network, node_groups, security, slots, tags};
+use super::{addons, api, iam, network, node_groups, security, slots, tags};
 
 /// Everything that a cluster shall consist of.
 pub type Desired = BTreeMap<ResourceId, Resource>;
@@ -24,6 +24,7 @@ pub fn build(cluster: &Cluster, facts: &Facts) -> Desired {
     security::add(&mut builder);
     iam::add(&mut builder);
     api::add(&mut builder);
+    addons::add(&mut builder);
     let boot = bootstrap::boot_program(cluster);
     // Its key holds its hash: another program is another object, and the earlier one stays beside it.
     builder.add("boot", boot.clone());

@@ -7,15 +7,16 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
 
 use super::id::{Ref, ResourceId, ResourceKind};
+use super::names::sha256;
 use super::resource::{
     AutoscalingGroup, BootstrapObject, Direction, Disk, DnsRecord, ElasticIp, HealthCheck, InstanceProfile, InternetGateway,
     KeyPair, LaunchNetwork, LaunchTemplate, Listener, LoadBalancer, MixedInstances, NatGateway, NetworkInterface, Peer,
     Placement, RecordAddress, RecordValue, Resource, Role, RolePolicy, Route, RouteTable, RouteTableAssociation, RouteTarget,
     SecurityGroup, SecurityGroupRule, Subnet, Tags, Target, TargetGroup, UserData, Volume, Vpc, VpcEndpoint,
 };
+use super::settings::ControlPlaneSettings;
 
 /// Value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +59,6 @@ impl Value {
         self.collect_targets(&mut targets);
         targets
     }
-}
-
-fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for Value {
@@ -189,6 +186,7 @@ macro_rules! tags_of {
             | Resource::RolePolicy(_)
             | Resource::Target(_)
             | Resource::BootstrapObject(_)
+            | Resource::ControlPlaneSettings(_)
             | Resource::DnsRecord(_) => None,
         }
     };
@@ -341,6 +339,7 @@ impl Resource {
             Self::BootstrapObject(BootstrapObject { key, sha256, content: _ }) => {
                 fields.replace("key", key).replace("sha256", sha256)
             }
+            Self::ControlPlaneSettings(settings) => control_plane_settings(fields, settings),
             Self::LaunchTemplate(template) => launch_template(fields, template),
             Self::AutoscalingGroup(group) => autoscaling_group(fields, group),
             Self::DnsRecord(DnsRecord { zone_id, name, value }) => {
@@ -385,6 +384,18 @@ impl Resource {
         targets.dedup();
         targets
     }
+}
+
+fn control_plane_settings(fields: Fields, settings: &ControlPlaneSettings) -> Fields {
+    let ControlPlaneSettings { backup_interval_seconds, backup_retention_seconds, addons } = settings;
+    let mut fields = fields
+        .update("backupIntervalSeconds", *backup_interval_seconds)
+        .update("backupRetentionSeconds", *backup_retention_seconds)
+        .update("addonOrder", Value::List(addons.iter().map(|addon| (&addon.name).into()).collect()));
+    for addon in addons {
+        fields = fields.update(&format!("addons.{}", addon.name), addon.to_string());
+    }
+    fields
 }
 
 fn launch_template(fields: Fields, template: &LaunchTemplate) -> Fields {

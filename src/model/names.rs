@@ -13,6 +13,11 @@ pub const ROLE_LIMIT: usize = 64;
 /// Limit for everything else: the lowest of the others is that of `LaunchTemplateName` and `InstanceProfileName`, 128.
 pub const COMMON_LIMIT: usize = 128;
 
+/// SHA-256 in hexadecimal digits.
+pub fn sha256(content: impl AsRef<[u8]>) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// `<what>-<cluster, as far as it fits>-<hash of region and cluster>`.
 ///
 /// `what` comes first because AWS refuses names that begin with `internal-` (load balancers) or `sg-` (security groups), which

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::cloud::Facts;
-use crate::spec::{Addon, Cluster};
+use crate::spec::{Cluster, Preset};
 
 use super::tags;
 
@@ -209,17 +209,13 @@ pub(super) fn control_plane(cluster: &Cluster, facts: &Facts) -> String {
         ),
         pull_images(),
     ];
-    if has_preset(cluster, "aws-ebs-csi-driver") {
+    if cluster.has_preset(Preset::AwsEbsCsiDriver) {
         statements.extend(ebs_csi(facts, &ownership, &owned, &requested));
     }
-    if has_preset(cluster, "cluster-autoscaler") {
+    if cluster.has_preset(Preset::ClusterAutoscaler) {
         statements.extend(cluster_autoscaler(&owned));
     }
     document(statements)
-}
-
-fn has_preset(cluster: &Cluster, preset: &str) -> bool {
-    cluster.addons.iter().any(|addon| matches!(addon, Addon::Preset { name } if name == preset))
 }
 
 /// kubernetes-sigs/aws-ebs-csi-driver, docs/example-iam-policy.json, limited to the cluster's tag.

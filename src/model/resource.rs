@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::id::{Ref, ResourceKind};
+use super::settings::ControlPlaneSettings;
 
 /// Tags of one resource: the user's, the cluster's and the resource's own (see [`super::tags`]).
 pub type Tags = BTreeMap<String, String>;
@@ -57,7 +58,7 @@ macro_rules! kinds {
 kinds! {
     Vpc, InternetGateway, Subnet, ElasticIp, NatGateway, RouteTable, Route, RouteTableAssociation, VpcEndpoint, SecurityGroup,
     SecurityGroupRule, Role, RolePolicy, InstanceProfile, KeyPair, LoadBalancer, TargetGroup, Listener, Target,
-    NetworkInterface, Volume, BootstrapObject, LaunchTemplate, AutoscalingGroup, DnsRecord,
+    NetworkInterface, Volume, BootstrapObject, ControlPlaneSettings, LaunchTemplate, AutoscalingGroup, DnsRecord,
 }
 
 impl Kind {
@@ -340,7 +341,7 @@ pub struct BootstrapObject {
     pub key: String,
     /// Hexadecimal SHA-256 of the content.
     pub sha256: String,
-    /// `None` when observed: the key tells the content.
+    /// `None` when observed, and for a manifest of the user that the state holds already: the key tells the content.
     pub content: Option<String>,
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::cloud::{Facts, Observed, Physical, Scope, World};
-use crate::model::{Desired, Resource, load_balancer_name};
+use crate::model::{ControlPlaneSettings, Desired, Resource, ResourceId, SettingsError, load_balancer_name};
 use crate::spec::{self, Cluster, ClusterName};
-use crate::store::{AppliedSpec, ClusterStore, ObjectStore, Stored, clusters};
+use crate::store::{AppliedSpec, Area, ClusterStore, ObjectStore, StoreError, Stored, clusters};
 
 use super::Environment;
 use super::error::OpsError;
@@ -22,10 +22,10 @@ impl Environment<'_> {
         ClusterStore::new(self.objects.as_ref(), name.clone())
     }
 
-    /// The world as it is, with those of the `desired` boot files that the state store has.
+    /// The world as it is, with those of the `desired` boot files that the state store has, and the settings of the control planes.
     pub(super) async fn observe(&self, scope: &Scope, store: &ClusterStore<'_>, desired: &Desired) -> Result<World, OpsError> {
         self.operator.phase("observing the account");
-        let (world, files) = tokio::join!(self.aws.observe(scope), store.list_bootstrap());
+        let (world, files, settings) = tokio::join!(self.aws.observe(scope), store.list_bootstrap(), settings(store));
         let mut world = world.map_err(OpsError::cloud("observe the cluster's resources"))?;
         let present: BTreeSet<String> = files?.into_iter().collect();
         for (id, resource) in desired {
@@ -37,9 +37,29 @@ impl Environment<'_> {
                 world.resources.insert(id.clone(), observed);
             }
         }
+        if let Some((id, observed)) = settings? {
+            world.resources.insert(id, observed);
+        }
         name_targets(&mut world, desired);
         Ok(world)
     }
+}
+
+/// The settings of the control planes. What cannot be read says nothing, and is written anew.
+async fn settings(store: &ClusterStore<'_>) -> Result<Option<(ResourceId, Observed)>, StoreError> {
+    let (area, name) = (Area::ControlPlane, ControlPlaneSettings::FILE);
+    let Some(bytes) = store.read_file(area, name).await? else { return Ok(None) };
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    let settings = match ControlPlaneSettings::parse(&text) {
+        Ok(settings) => settings,
+        Err(SettingsError::Unreadable) => ControlPlaneSettings::none(),
+        Err(SettingsError::Newer { format }) => {
+            let location = format!("{}/{}{name}", store.cluster(), area.path());
+            return Err(StoreError::Newer { location, reason: format!("it begins with `{format}`") });
+        }
+    };
+    let physical = Physical::new(format!("{}{name}", area.path()));
+    Ok(Some((ControlPlaneSettings::id(), Observed { resource: settings.into(), physical })))
 }
 
 /// A load balancer knows a target by its address alone. Whose it is shows where the network interface is; where that is missing,

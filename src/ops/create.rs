@@ -6,6 +6,7 @@ use crate::spec::{Cluster, to_yaml};
 use super::begin::recorded;
 use super::carry_out::carry_out;
 use super::error::OpsError;
+use super::manifests::Reading;
 use super::reconcile::prepare;
 use super::{Approval, Ending, Environment, StateRoot};
 
@@ -23,7 +24,7 @@ pub async fn create(environment: &Environment<'_>, cluster: &Cluster, dry_run: b
         let differences = differing_lines(&to_yaml(&recorded.cluster), &to_yaml(cluster));
         return Err(OpsError::DifferentSpec { cluster: cluster.name.to_string(), differences });
     }
-    let prepared = prepare(environment, &store, Operation::Create, cluster, recorded.as_ref()).await?;
+    let prepared = prepare(environment, &store, Operation::Create, cluster, recorded.as_ref(), Reading::Given).await?;
     // Without state nothing can have been made: the spec is written before the first resource.
     if recorded.is_none() && !prepared.world.resources.is_empty() {
         return Err(OpsError::StateLost {

@@ -26,6 +26,9 @@ pub enum OpsError {
     /// Things that the spec names and AWS does not have. All at once.
     #[error("AWS does not have what the spec asks for")]
     Facts(Vec<FactProblem>),
+    /// Manifests that the spec names and that cannot be used. All at once.
+    #[error("manifests that the spec names cannot be used")]
+    Manifests(Vec<FactProblem>),
     #[error("there is no cluster {cluster} in {root}")]
     NoSuchCluster { cluster: String, root: String, known: Vec<String> },
     /// `create` with another spec than the cluster has. Lines that differ, `-` as applied, `+` as given.

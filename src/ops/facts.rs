@@ -10,9 +10,10 @@ use crate::model::fixed_addresses;
 use crate::spec::{Cluster, DnsVisibility, Image, InstanceType, SubnetRole, Topology, Vpc};
 
 use super::error::OpsError;
+use super::manifests::{self, Reading};
 use super::{Aws, Environment, StateRoot};
 
-/// Something that the spec names and AWS does not have, with where it is named and what to do.
+/// Something that the spec names and that cannot be had, with where it is named and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactProblem {
     /// Path in the spec.
@@ -28,7 +29,12 @@ impl fmt::Display for FactProblem {
 }
 
 /// Facts for `cluster`: what is `known` stays as it is, the rest is asked for.
-pub(super) async fn resolve(environment: &Environment<'_>, cluster: &Cluster, known: Option<&Facts>) -> Result<Facts, OpsError> {
+pub(super) async fn resolve(
+    environment: &Environment<'_>,
+    cluster: &Cluster,
+    known: Option<&Facts>,
+    reading: Reading,
+) -> Result<Facts, OpsError> {
     let identity = &environment.identity;
     let mut problems = Vec::new();
     let aws = environment.aws;
@@ -46,13 +52,18 @@ pub(super) async fn resolve(environment: &Environment<'_>, cluster: &Cluster, kn
         hosted_zone: None,
         network: None,
         slot_addresses: BTreeMap::new(),
+        manifests: BTreeMap::new(),
         state: state_location(&environment.state_root, cluster),
     };
     facts.images = images(aws, cluster, &facts, known, &mut problems).await.map_err(OpsError::cloud(action))?;
     facts.hosted_zone = hosted_zone(aws, cluster, known, &mut problems).await.map_err(OpsError::cloud(action))?;
     facts.network = network(aws, cluster, known, &mut problems).await.map_err(OpsError::cloud(action))?;
     facts.slot_addresses = slot_addresses(cluster, facts.network.as_ref(), known, &mut problems);
-    if problems.is_empty() { Ok(facts) } else { Err(OpsError::Facts(problems)) }
+    if !problems.is_empty() {
+        return Err(OpsError::Facts(problems));
+    }
+    facts.manifests = manifests::resolve(environment.manifests, cluster, known, reading, &mut problems).await;
+    if problems.is_empty() { Ok(facts) } else { Err(OpsError::Manifests(problems)) }
 }
 
 /// Where nodes will read the state. A directory has no such place: what is rendered from it names none.

@@ -8,6 +8,7 @@ mod delete;
 mod error;
 mod facts;
 mod get;
+mod manifests;
 mod reconcile;
 mod render;
 mod restore;
@@ -31,6 +32,7 @@ pub use delete::{DeleteOptions, delete};
 pub use error::{OpsError, Unanswered};
 pub use facts::FactProblem;
 pub use get::{cluster_names, cluster_spec};
+pub use manifests::ManifestReader;
 pub use render::{Artefact, render};
 pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
 pub use slots::SlotState;
@@ -62,6 +64,8 @@ pub struct Environment<'a> {
     pub identity: Identity,
     pub objects: Arc<dyn ObjectStore>,
     pub state_root: StateRoot,
+    /// For the manifests that a spec names.
+    pub manifests: &'a dyn ManifestReader,
     pub clock: Arc<dyn Clock>,
     pub observer: &'a dyn Observer,
     pub operator: &'a dyn Operator,

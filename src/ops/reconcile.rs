@@ -13,6 +13,7 @@ use super::Environment;
 use super::begin::{Recorded, scope};
 use super::error::OpsError;
 use super::facts;
+use super::manifests::{self, Reading};
 
 /// Everything that is known before the operator is asked.
 pub(super) struct Prepared {
@@ -21,13 +22,14 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
 }
 
-/// Makes the plan that turns what is into `cluster`.
+/// Makes the plan that turns what is into `cluster`. `reading` says which manifests of the user are read for it.
 pub(super) async fn prepare(
     environment: &Environment<'_>,
     store: &ClusterStore<'_>,
     operation: Operation,
     cluster: &Cluster,
     recorded: Option<&Recorded>,
+    reading: Reading,
 ) -> Result<Prepared, OpsError> {
     let identity = &environment.identity;
     let known = recorded.and_then(|recorded| recorded.facts.as_ref()).map(|stored| &stored.value);
@@ -37,10 +39,15 @@ pub(super) async fn prepare(
         let (owner, account) = (known.account.clone(), identity.account.clone());
         return Err(OpsError::OtherAccount { cluster: cluster.name.to_string(), owner, account });
     }
-    let facts = facts::resolve(environment, cluster, known).await?;
-    let desired = build(cluster, &facts);
+    let mut facts = facts::resolve(environment, cluster, known, reading).await?;
+    let mut desired = build(cluster, &facts);
     check_user_data(desired.values())?;
     let world = environment.observe(&scope(cluster, &facts, &desired), store, &desired).await?;
+    let lost = manifests::lost(cluster, &desired, &world);
+    if !lost.is_empty() && reading != Reading::Never {
+        manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;
+        desired = build(cluster, &facts);
+    }
     let mut user_tags: BTreeSet<String> = cluster.tags.keys().cloned().collect();
     if let Some(recorded) = recorded {
         user_tags.extend(recorded.cluster.tags.keys().cloned());

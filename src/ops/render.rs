@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
 
+use crate::addons::{self, Content, Definition};
 use crate::bootstrap;
 use crate::cloud::facts::{ExistingSubnetFacts, ExistingVpc};
-use crate::cloud::{ExistingNetwork, Facts, HostedZone, InstanceTypeFacts, ResolvedImage, World};
+use crate::cloud::{ExistingNetwork, Facts, HostedZone, InstanceTypeFacts, ResolvedImage, ResolvedManifest, World};
 use crate::model::{Resource, build, fixed_addresses};
 use crate::plan::{self, Context, Operation};
-use crate::spec::{Architecture, Cluster, DnsVisibility, Image, InstanceType, Vpc};
+use crate::spec::{Addon, Architecture, Cluster, DnsVisibility, Image, InstanceType, Vpc};
 
 use super::error::OpsError;
+use super::manifests::{self, ManifestReader, Reading, is_address};
 use super::{StateRoot, facts};
 
 /// A file to write.
@@ -23,12 +25,18 @@ pub struct Artefact {
     pub content: String,
 }
 
-/// All artefacts of a cluster: user-data and kubeadm documents of each kind of node, boot program, IAM policies, plan.
+/// All artefacts of a cluster: user-data and kubeadm documents of each kind of node, boot program, addons, settings of the control
+/// planes, IAM policies, plan. Manifests are read where they are files; of an address it is said that it was not asked.
 ///
 /// # Errors
-/// On mistakes of the model only.
-pub fn render(cluster: &Cluster, root: &StateRoot) -> Result<Vec<Artefact>, OpsError> {
-    let facts = made_up_facts(cluster, root);
+/// When a manifest cannot be used, and on mistakes of the model.
+pub async fn render(cluster: &Cluster, root: &StateRoot, reader: &dyn ManifestReader) -> Result<Vec<Artefact>, OpsError> {
+    let mut facts = made_up_facts(cluster, root);
+    let mut problems = Vec::new();
+    facts.manifests = manifests::resolve(reader, cluster, Some(&facts), Reading::Given, &mut problems).await;
+    if !problems.is_empty() {
+        return Err(OpsError::Manifests(problems));
+    }
     let desired = build(cluster, &facts);
     let mut artefacts: Vec<Artefact> =
         bootstrap::all_artefacts(cluster, &facts).into_iter().map(|(path, content)| Artefact { path, content }).collect();
@@ -39,10 +47,15 @@ pub fn render(cluster: &Cluster, root: &StateRoot) -> Result<Vec<Artefact>, OpsE
                 (format!("iam/{role}-policy.json"), &policy.document)
             }
             Resource::Role(role) => (format!("iam/{}-trust.json", id.name), &role.trust_policy),
+            Resource::ControlPlaneSettings(settings) => {
+                artefacts.push(Artefact { path: "control-plane/settings".to_owned(), content: settings.to_text() });
+                continue;
+            }
             _ => continue,
         };
         artefacts.push(Artefact { path, content: pretty(json) });
     }
+    artefacts.extend(addons::definitions(cluster, &facts).into_iter().map(|addon| addon_file(addon, &facts)));
     let user_tags = cluster.tags.keys().cloned().collect();
     let context = Context { cluster: cluster.name.as_str(), operation: Operation::Create, user_tags };
     let plan = plan::reconcile(&context, &desired, &World::default())?;
@@ -50,6 +63,20 @@ pub fn render(cluster: &Cluster, root: &StateRoot) -> Result<Vec<Artefact>, OpsE
     artefacts.push(Artefact { path: "cluster.yaml".to_owned(), content: crate::spec::to_yaml(cluster) });
     artefacts.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(artefacts)
+}
+
+/// What control planes apply for an addon: its manifest, or the values of its chart.
+fn addon_file(addon: Definition, facts: &Facts) -> Artefact {
+    let Definition { name, content, chart } = addon;
+    let what = if chart.is_some() { "values" } else { "manifest" };
+    let content = match content {
+        Content::Text(text) => text,
+        Content::Recorded { .. } => {
+            let source = facts.manifests.get(&name).map(|manifest| manifest.source.as_str()).unwrap_or_default();
+            format!("# Not fetched: {source}\n")
+        }
+    };
+    Artefact { path: format!("addons/{name}-{what}.yaml"), content }
 }
 
 /// The canonical form is for machines; people get indented lines.
@@ -60,7 +87,7 @@ fn pretty(json: &str) -> String {
     }
 }
 
-/// Facts that are evidently nobody's: account 000000000000, image ami-0000….
+/// Facts that are evidently nobody's: account 000000000000, image ami-0000…, manifests of SHA-256 0000… where they would be fetched.
 fn made_up_facts(cluster: &Cluster, root: &StateRoot) -> Facts {
     let mut types: Vec<&InstanceType> = cluster.node_groups.iter().flat_map(|group| &group.instance_types).collect();
     types.push(&cluster.control_plane.instance_type);
@@ -117,6 +144,19 @@ fn made_up_facts(cluster: &Cluster, root: &StateRoot) -> Facts {
         }),
         network,
         slot_addresses,
+        manifests: cluster.addons.iter().filter_map(unfetched).collect(),
         state: facts::state_location(root, cluster),
+    }
+}
+
+/// A manifest at an address, as if it had been read before.
+fn unfetched(addon: &Addon) -> Option<(String, ResolvedManifest)> {
+    match addon {
+        Addon::Manifest { name, source, sha256 } if is_address(source) => {
+            let (source, pinned) = (source.clone(), sha256.clone());
+            let sha256 = sha256.clone().unwrap_or_else(|| "0".repeat(64));
+            Some((name.clone(), ResolvedManifest { source, pinned, sha256, content: None }))
+        }
+        Addon::Preset(_) | Addon::Manifest { .. } | Addon::Chart { .. } => None,
     }
 }

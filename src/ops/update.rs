@@ -6,6 +6,7 @@ use crate::spec::{Cluster, ClusterName};
 use super::begin::{no_such_cluster, recorded};
 use super::carry_out::carry_out;
 use super::error::OpsError;
+use super::manifests::Reading;
 use super::reconcile::prepare;
 use super::{Approval, Ending, Environment, StateRoot};
 
@@ -34,7 +35,8 @@ pub async fn update(
         return Err(OpsError::FixedFields { cluster: name.to_string(), fields });
     }
     let same_spec = cluster == recorded.cluster;
-    let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded)).await?;
+    let reading = if changed.is_some() { Reading::Given } else { Reading::Recorded };
+    let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), reading).await?;
     if dry_run {
         return Ok(Ending::Planned(prepared.plan));
     }

@@ -11,6 +11,7 @@ use crate::spec::ClusterName;
 use super::Environment;
 use super::begin::{no_such_cluster, recorded};
 use super::error::OpsError;
+use super::manifests::Reading;
 use super::reconcile::prepare;
 
 /// Asks the Kubernetes API of a cluster.
@@ -28,7 +29,7 @@ pub async fn validate(environment: &Environment<'_>, name: &ClusterName, api: &d
         return Err(no_such_cluster(environment.objects.as_ref(), name).await);
     };
     let cluster = recorded.cluster.clone();
-    let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded)).await?;
+    let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), Reading::Never).await?;
     environment.operator.phase("asking for groups, instances and targets");
     let target_group = prepared.world.resources.get(&ResourceId::new(Kind::TargetGroup, API));
     let targets = async {

@@ -67,6 +67,15 @@ fn implied(id: &ResourceId, resource: &Resource, all: &Resources<'_>, needs: &mu
                 }
             }
         }
+        // Control planes fetch what the settings name as soon as they see them.
+        Resource::ControlPlaneSettings(settings) => {
+            for addon in &settings.addons {
+                let object = ResourceId::new(Kind::BootstrapObject, addon.object_name());
+                if all.contains_key(&object) {
+                    needs.insert(object);
+                }
+            }
+        }
         Resource::AutoscalingGroup(group) => {
             add_kind(all, Kind::InternetGateway, needs);
             // A slot's volume and public address are found by the machine itself.
@@ -75,6 +84,10 @@ fn implied(id: &ResourceId, resource: &Resource, all: &Resources<'_>, needs: &mu
                 if all.contains_key(&own) {
                     needs.insert(own);
                 }
+            }
+            // A slot that finds no settings keeps asking, and a cluster without a pod network is not ready meanwhile.
+            if let Placement::Zones(_) = &group.placement {
+                add_kind(all, Kind::ControlPlaneSettings, needs);
             }
             if let Placement::Subnets(subnets) = &group.placement {
                 add_interfaces_in(all, subnets, needs);

@@ -46,6 +46,7 @@ pub fn reconcile(context: &Context<'_>, desired: &Desired, world: &World) -> Res
     }
     let mut warnings: Vec<String> =
         world.foreign_rules.iter().map(|rule| format!("a security group holds a rule that is not kclust's: {rule}")).collect();
+    warnings.extend(abandoned_addons(desired, world));
     let mut duplicates = Vec::new();
     for (id, observed) in &world.duplicates {
         if id.kind == Kind::Volume {
@@ -57,6 +58,24 @@ pub fn reconcile(context: &Context<'_>, desired: &Desired, world: &World) -> Res
     }
     let observed_needs = dependencies(world.resources.iter().map(|(id, observed)| (id, &observed.resource)));
     Assembly { drafts, duplicates, needed, observed_needs }.plan(context, unchanged, warnings)
+}
+
+/// Addons that leave the spec. What they put into the cluster stays: custom resource definitions would take data with them.
+fn abandoned_addons(desired: &Desired, world: &World) -> Vec<String> {
+    let wanted = addon_names(desired.values());
+    addon_names(world.resources.values().map(|observed| &observed.resource))
+        .into_iter()
+        .filter(|name| !wanted.contains(name))
+        .map(|name| format!("addon {name} leaves the spec, and what it put into the cluster stays there: remove it by hand"))
+        .collect()
+}
+
+fn addon_names<'a>(resources: impl Iterator<Item = &'a Resource>) -> Vec<&'a str> {
+    let settings = resources.filter_map(|resource| match resource {
+        Resource::ControlPlaneSettings(settings) => Some(&settings.addons),
+        _ => None,
+    });
+    settings.flatten().map(|addon| addon.name.as_str()).collect()
 }
 
 /// What it takes to remove everything.
@@ -167,6 +186,7 @@ fn is_replaceable(kind: Kind) -> bool {
         | Kind::Listener
         | Kind::Target
         | Kind::BootstrapObject
+        | Kind::ControlPlaneSettings
         | Kind::DnsRecord => true,
         Kind::Vpc
         | Kind::InternetGateway

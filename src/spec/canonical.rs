@@ -3,8 +3,8 @@
 use super::cluster::{Addon, Cluster, Image, Purchase, VolumeSpec, Vpc};
 use super::decode::{Entries, Spanned};
 use super::raw::{
-    API_VERSION, KIND, RawAddon, RawApi, RawAssets, RawCluster, RawControlPlane, RawDns, RawIam, RawMetadata, RawNetwork,
-    RawNodeGroup, RawPurchase, RawSpec, RawSsh, RawSubnet, RawTaint, RawVolume,
+    API_VERSION, KIND, RawAddon, RawApi, RawAssets, RawBackups, RawCluster, RawControlPlane, RawDns, RawIam, RawMetadata,
+    RawNetwork, RawNodeGroup, RawPurchase, RawSpec, RawSsh, RawSubnet, RawTaint, RawVolume,
 };
 
 /// The document that says all of `cluster` and depends on no default; loading it gives an equal cluster.
@@ -42,6 +42,7 @@ fn spec(cluster: &Cluster) -> RawSpec {
         control_plane,
         node_groups,
         addons,
+        backups,
         assets,
     } = cluster;
     RawSpec {
@@ -69,6 +70,7 @@ fn spec(cluster: &Cluster) -> RawSpec {
         }),
         node_groups: Some(node_groups.iter().map(node_group).collect()),
         addons: (!addons.is_empty()).then(|| addons.iter().map(addon).collect()),
+        backups: Some(RawBackups { interval: text(backups.interval), retention: text(backups.retention) }),
         assets: (*assets != super::Assets::default()).then(|| RawAssets {
             files: assets.files.clone().map(Spanned::from),
             registries: (!assets.registries.is_empty()).then(|| {
@@ -161,19 +163,20 @@ fn volume(volume: &VolumeSpec) -> RawVolume {
 
 fn addon(addon: &Addon) -> RawAddon {
     match addon {
-        Addon::Preset { name } => RawAddon { name: text(name), ..RawAddon::default() },
+        Addon::Preset(preset) => RawAddon { name: text(preset.as_str()), ..RawAddon::default() },
         Addon::Manifest { name, source, sha256 } => RawAddon {
             name: text(name),
             manifest: text(source),
             sha256: sha256.clone().map(Spanned::from),
             ..RawAddon::default()
         },
-        Addon::Chart { name, repository, chart, version, values } => RawAddon {
+        Addon::Chart { name, namespace, repository, chart, version, values } => RawAddon {
             name: text(name),
             chart: text(chart),
             repository: text(repository),
             version: text(version),
             values: values.clone().map(Spanned::from),
+            namespace: text(namespace),
             ..RawAddon::default()
         },
     }

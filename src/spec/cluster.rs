@@ -10,6 +10,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::names::{ClusterName, GroupName, InstanceType, Region, Zone};
+use super::period::Period;
 
 /// A whole cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,7 +29,9 @@ pub struct Cluster {
     pub control_plane: ControlPlane,
     /// Unique names, in the order of the spec.
     pub node_groups: Vec<NodeGroup>,
+    /// Unique names, in the order of the spec.
     pub addons: Vec<Addon>,
+    pub backups: Backups,
     pub assets: Assets,
 }
 
@@ -88,6 +91,18 @@ pub enum Cni {
     Calico,
     Flannel,
     None,
+}
+
+impl Cni {
+    /// Name of the addon that installs it.
+    pub fn addon(self) -> Option<&'static str> {
+        match self {
+            Self::Cilium => Some("cilium"),
+            Self::Calico => Some("calico"),
+            Self::Flannel => Some("flannel"),
+            Self::None => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -271,10 +286,8 @@ pub enum Image {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Addon {
-    /// A name of the list that kclust knows.
-    Preset {
-        name: String,
-    },
+    /// Known by its name alone.
+    Preset(Preset),
     Manifest {
         name: String,
         source: String,
@@ -282,11 +295,68 @@ pub enum Addon {
     },
     Chart {
         name: String,
+        /// Where Helm installs it; the addon's name where the spec says nothing.
+        namespace: String,
         repository: String,
         chart: String,
         version: String,
         values: Option<String>,
     },
+}
+
+impl Addon {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Preset(preset) => preset.as_str(),
+            Self::Manifest { name, .. } | Self::Chart { name, .. } => name,
+        }
+    }
+}
+
+/// Addons that need no more than their name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    MetricsServer,
+    AwsEbsCsiDriver,
+    ClusterAutoscaler,
+    AwsLoadBalancerController,
+    NvidiaDevicePlugin,
+    CertManager,
+    Kubeflow,
+}
+
+impl Preset {
+    pub const ALL: [Self; 7] = [
+        Self::MetricsServer,
+        Self::AwsEbsCsiDriver,
+        Self::ClusterAutoscaler,
+        Self::AwsLoadBalancerController,
+        Self::NvidiaDevicePlugin,
+        Self::CertManager,
+        Self::Kubeflow,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MetricsServer => "metrics-server",
+            Self::AwsEbsCsiDriver => "aws-ebs-csi-driver",
+            Self::ClusterAutoscaler => "cluster-autoscaler",
+            Self::AwsLoadBalancerController => "aws-load-balancer-controller",
+            Self::NvidiaDevicePlugin => "nvidia-device-plugin",
+            Self::CertManager => "cert-manager",
+            Self::Kubeflow => "kubeflow",
+        }
+    }
+}
+
+/// Snapshots of etcd in the state bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Backups {
+    /// Between two snapshots: 5 minutes to 24 hours.
+    pub interval: Period,
+    /// How long a snapshot is kept: an hour to 3650 days, and at least the interval.
+    pub retention: Period,
 }
 
 /// Where nodes fetch software, instead of the upstream addresses.
@@ -361,6 +431,10 @@ impl Cluster {
     /// `api.<cluster>` where a Route 53 zone is given; otherwise the load balancer's own name, known when it is made.
     pub fn api_name(&self) -> Option<String> {
         self.dns.as_ref().map(|_| format!("api.{}", self.name))
+    }
+
+    pub fn has_preset(&self, preset: Preset) -> bool {
+        self.addons.contains(&Addon::Preset(preset))
     }
 
     /// First address of the service range: the `kubernetes` service, and a name in the API server's certificate.

@@ -3,6 +3,8 @@
 
 use semver::Version;
 
+use super::period::Period;
+
 /// Newest patch of the default minor.
 pub const KUBERNETES_VERSION: &str = "1.36.4";
 /// Newest known patch of each supported minor: what a version without a patch number means.
@@ -30,6 +32,11 @@ pub const ETCD_GIB: u32 = 20;
 /// The group of a document without `nodeGroups`.
 pub const GROUP_NAME: &str = "workers";
 pub const GROUP_MIN_SIZE: u32 = 2;
+
+/// What a cluster may lose with all of its volumes at once.
+pub const BACKUP_INTERVAL: Period = Period::from_seconds(15 * 60);
+/// Two weeks: long enough to notice that something was deleted, and at 15 minutes 1344 snapshots.
+pub const BACKUP_RETENTION: Period = Period::from_seconds(14 * 24 * 60 * 60);
 
 /// Control planes: three where they can stand in three zones, because two zones cannot outlive the loss of the larger half.
 pub fn replicas(zones: usize) -> u8 {

@@ -80,6 +80,8 @@ pub struct RawSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub addons: Option<Vec<RawAddon>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub backups: Option<RawBackups>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub assets: Option<RawAssets>,
 }
 
@@ -296,7 +298,8 @@ pub struct RawTaint {
     pub effect: Option<TaintEffect>,
 }
 
-/// A preset (`name` alone), a manifest (`manifest`, `sha256`) or a Helm chart (`chart`, `repository`, `version`, `values`).
+/// A preset (`name` alone), a manifest (`manifest`, `sha256`) or a Helm chart (`chart`, `repository`, `version`, `values`,
+/// `namespace`).
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Addon")]
@@ -304,7 +307,7 @@ pub struct RawAddon {
     /// A DNS label, unique among the addons.
     #[schemars(required)]
     pub name: Text,
-    /// Address or file of Kubernetes manifests.
+    /// Kubernetes manifests: an https:// address, or a file beside the spec's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Text,
     /// SHA-256 of the manifest, 64 hexadecimal digits.
@@ -322,6 +325,24 @@ pub struct RawAddon {
     /// The chart's values: YAML in a text block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Text,
+    /// Namespace that the chart is installed into, made where it is missing. Default: the addon's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Text,
+}
+
+/// Snapshots of etcd, which the control planes write into the state bucket.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Backups")]
+pub struct RawBackups {
+    /// Time between two snapshots, 5m to 24h. Units are s, m, h and d.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = defaults::BACKUP_INTERVAL))]
+    pub interval: Text,
+    /// How long a snapshot is kept, 1h to 3650d and at least the interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = defaults::BACKUP_RETENTION))]
+    pub retention: Text,
 }
 
 /// Where nodes fetch software, instead of the upstream addresses.

@@ -481,6 +481,7 @@ proptest! {
         let text = |text: &str| text.to_owned();
         cluster.addons = vec![Addon::Chart {
             name: text("a"),
+            namespace: text("b"),
             repository: text("https://example.com"),
             chart: text("a"),
             version: text("1.0.0"),

@@ -7,8 +7,9 @@ use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanErr
 
 use crate::diag::Diagnostic;
 
-/// Nodes of one document, aliases expanded. Far above any real spec; keeps nested aliases from growing without bound.
-const MAX_NODES: usize = 200_000;
+/// Nodes of one text, aliases expanded. Far above any real spec, and above the largest manifests of resource definitions; keeps nested
+/// aliases from growing without bound.
+const MAX_NODES: usize = 500_000;
 
 #[derive(Debug, Clone)]
 pub(super) struct Node {

@@ -86,6 +86,11 @@ impl Default for FakeCloud {
     }
 }
 
+/// Whether the state store keeps things of a kind, and no cloud.
+pub fn is_stored(kind: Kind) -> bool {
+    matches!(kind, Kind::BootstrapObject | Kind::ControlPlaneSettings)
+}
+
 impl FakeCloud {
     /// A cloud in which `world` exists.
     pub fn with_world(world: &World) -> Self {
@@ -94,7 +99,7 @@ impl FakeCloud {
             let mut state = cloud.state();
             let objects = world.resources.iter().map(|(id, observed)| (id.clone(), observed.clone()));
             let objects = objects.chain(world.duplicates.clone());
-            state.objects = objects.filter(|(id, _)| id.kind != Kind::BootstrapObject).collect();
+            state.objects = objects.filter(|(id, _)| !is_stored(id.kind)).collect();
             // Apart from the numbers that the world came with.
             state.made = 5000;
         }
@@ -203,7 +208,7 @@ impl State {
 
     /// Everything that `resource` refers to is there, under the id that the caller knows.
     fn check_references(&self, id: &ResourceId, resource: &Resource, outputs: &Outputs) -> Result<(), CloudError> {
-        for target in resource.references().into_iter().filter(|target| target.kind != Kind::BootstrapObject) {
+        for target in resource.references().into_iter().filter(|target| !is_stored(target.kind)) {
             let there = self.first(&target).map(|observed| &observed.physical);
             if there.is_none() || outputs.get(&target) != there {
                 return Err(refused(ErrorClass::Invalid, &format!("make {id}"), &format!("{target} is not there")));

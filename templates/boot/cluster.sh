@@ -35,7 +35,10 @@ set_up_cluster() {
       log "doing the phases of the cluster"
       attempt cluster_phases
       if [ "$ATTEMPT" -eq 0 ]; then
+        # First what workers wait for.
+        retry publish_credential
         if s3_create "$marker" "$INSTANCE_ID"; then log "the phases of the cluster are done"; fi
+        return
       else
         problem "cluster_phases: $(failure)"
       fi

@@ -1,9 +1,11 @@
 # shellcheck shell=bash
 # --- A control-plane slot assembles itself: from the PKI, its fixed address and its volume. It never joins.
 
-# phase NAME...: one phase of kubeadm init.
+# phase NAME...: one phase of kubeadm init. What it prints is of interest when it fails.
 phase() {
-  kubeadm init phase "$@" --config /etc/kclust/kubeadm.yaml
+  local output
+  log "kubeadm init phase $*"
+  output=$(kubeadm init phase "$@" --config /etc/kclust/kubeadm.yaml 2>&1) || fail "kubeadm init phase $*: $(summary "$output")"
 }
 
 write_kubeadm_configuration() {
@@ -14,19 +16,49 @@ write_kubeadm_configuration() {
   } | put 600 /etc/kclust/kubeadm.yaml
 }
 
-# choose_path: by two facts, both known before anything is written: etcd data on my volume, and the marker of the cluster.
+# choose_path: by what is known before anything is written: etcd data on my volume, the marker of the cluster, and the order to restore a
+# snapshot, if there is one. Where the others have no quorum an order is what helps, so it is looked for again and again.
 choose_path() {
-  if has_etcd_data; then
-    step "restart: the volume holds etcd data"
-    # etcd has a WAL and ignores them. The same as at the first boot, so that the manifest stays the same.
-    retry write_etcd_patches new "$(all_members)"
-  elif ! s3_exists control-plane/initialized; then
-    step "first boot: no etcd data, and the cluster is not initialised"
-    retry write_etcd_patches new "$(all_members)"
-  else
-    step "lost volume: no etcd data, but the cluster is initialised"
-    retry replace_member
-  fi
+  local pause=1
+  while true; do
+    read_restore_order
+    if restore_is_due && ! s3_exists "$(restored_marker)"; then
+      step "restore: an operator ordered to restore $RESTORE_KEY"
+      stop_control_plane
+      retry restore_member
+      retry write_etcd_patches new "$(all_members)"
+      return
+    fi
+    if restore_is_due && has_etcd_data; then
+      log "the volume holds data from before the restore, which this slot has followed with another volume"
+      set_data_aside
+    fi
+    if has_etcd_data; then
+      step "restart: the volume holds etcd data"
+      # etcd has a WAL and ignores them. The same as at the first boot, so that the manifest stays the same.
+      retry write_etcd_patches new "$(all_members)"
+      return
+    fi
+    if ! s3_exists control-plane/initialized; then
+      step "first boot: no etcd data, and the cluster is not initialised"
+      retry write_etcd_patches new "$(all_members)"
+      return
+    fi
+    if [ "$pause" -eq 1 ]; then step "lost volume: no etcd data, but the cluster is initialised"; fi
+    attempt replace_member
+    if [ "$ATTEMPT" -eq 0 ]; then return; fi
+    problem "$(failure); again in $pause s"
+    sleep "$pause"
+    pause=$((pause < 16 ? pause * 2 : 30))
+  done
+}
+
+# settle_path: etcd may start. What was restored is marked first: a slot that loses its volume from here on is a lost member, and does not
+# restore a second time.
+settle_path() {
+  if [ -z "$RESTORE_EPOCH" ]; then return; fi
+  retry mark_volume
+  if s3_create "$(restored_marker)" "$(now)"; then log "marked this slot as restored"; fi
 }
 
 # assemble: etcd and the kubelet first. An API server that is up long before its etcd gives up and costs another start.
@@ -49,7 +81,7 @@ assembly() {
 # is_assembled: whether this machine was, from the same documents, and has its data: a reboot. Then the kubelet has started all by itself,
 # and to stop it half-way would only cost time.
 is_assembled() {
-  has_etcd_data && [ -e /etc/kclust/assembled ] && [ "$(< /etc/kclust/assembled)" = "$(assembly)" ]
+  has_etcd_data && ! restore_is_due && [ -e /etc/kclust/assembled ] && [ "$(< /etc/kclust/assembled)" = "$(assembly)" ]
 }
 
 assemble_slot() {
@@ -59,6 +91,7 @@ assemble_slot() {
   wait_for_downloads
   name_host
   choose_path
+  settle_path
   step "assembling the control plane"
   retry assemble
   systemctl --quiet enable kubelet.service
@@ -91,6 +124,7 @@ boot_control_plane() {
   retry mount_volume
   retry stamp_volume
   retry write_kubeadm_configuration
+  read_restore_order
   if is_assembled; then
     step "reboot: waiting for downloads"
     wait_for_downloads
@@ -105,6 +139,8 @@ boot_control_plane() {
   mark_initialized
   step "setting up the cluster"
   set_up_cluster
+  # Not `restart`: to stop kclust-end is to stop the control plane.
+  systemctl start --no-block kclust-end.service kclust-tend.service
   step "registering the node"
   retry register_node
   retry publish_credential

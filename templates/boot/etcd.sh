@@ -65,7 +65,7 @@ replace_member() {
   if [ -z "$others" ]; then
     fail "the cluster's only etcd volume is lost; it is not initialised a second time. kclust restore brings a snapshot back"
   fi
-  phase certs etcd-healthcheck-client > /dev/null
+  phase certs etcd-healthcheck-client
   if ! has_quorum "$others"; then
     fail "no quorum among $others; the cluster is not initialised a second time. If their volumes are lost too: kclust restore"
   fi

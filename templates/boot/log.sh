@@ -14,12 +14,27 @@ now() {
   date --utc +%Y-%m-%dT%H:%M:%SZ
 }
 
-# step TEXT: begins a step; the log and the status object tell it.
+# milliseconds: since the epoch.
+milliseconds() {
+  local now=$EPOCHREALTIME
+  # The separator is that of the locale.
+  printf '%s' "$((${now//[!0-9]/} / 1000))"
+}
+
+# step TEXT: begins a step; the log and the status object tell it. Beside the present step all earlier ones are kept, a line each:
+# when it began, in milliseconds since the epoch, and its text.
 step() {
   log "== $*"
-  printf '%s' "$*" > "$RUN_DIR/step"
+  printf '%s %s\n' "$(milliseconds)" "$*" >> "$RUN_DIR/steps"
   now > "$RUN_DIR/since"
   rm -f "$RUN_DIR/error"
+}
+
+# present_step: its text.
+present_step() {
+  local last=''
+  if [ -e "$RUN_DIR/steps" ]; then last=$(tail -n 1 "$RUN_DIR/steps"); fi
+  printf '%s' "${last#* }"
 }
 
 # problem TEXT: what keeps the present step from ending.
@@ -45,6 +60,13 @@ on_error() {
 # failure: why the last attempt, or the program, failed.
 failure() {
   cat "$FAILURE" 2> /dev/null || printf 'for an unknown reason'
+}
+
+# summary OUTPUT: the lines that say what is wrong, as one, short enough for a status object.
+summary() {
+  local wrong
+  wrong=$(grep -iE 'error|invalid|denied|refused|not found|no matches|failed|unable|cannot' <<< "$1" || tail -n 3 <<< "$1")
+  tr '\n' ' ' <<< "$wrong" | cut -c 1-600
 }
 
 # attempt COMMAND [ARGUMENT...]: runs it in a subshell that ends at the first error, and leaves its exit status in ATTEMPT. Not to be
@@ -76,17 +98,24 @@ retry() {
   done
 }
 
-# wait_for NAME COMMAND [ARGUMENT...]: asks every second until the command succeeds; says every half minute what it waits for.
+# wait_for NAME COMMAND [ARGUMENT...]: asks until the command succeeds, every second for two minutes, then every five; says every half
+# minute what it waits for.
 wait_for() {
-  local name=$1 begin=$SECONDS told=0
+  local name=$1 begin=$SECONDS told=0 waited
   shift
   until "$@"; do
-    if ((SECONDS - begin >= told + 30)); then
-      told=$((SECONDS - begin))
+    waited=$((SECONDS - begin))
+    if ((waited >= told + 30)); then
+      told=$waited
       problem "waiting for $name since $told s"
     fi
-    sleep 1
+    sleep "$((waited < 120 ? 1 : 5))"
   done
+}
+
+# complain TEXT: S3 gives no answer that counts (see aws.sh).
+complain() {
+  problem "$*"
 }
 
 # json_text TEXT: a JSON string.
@@ -96,12 +125,35 @@ json_text() {
   printf '"%s"' "${text//[[:cntrl:]]/ }"
 }
 
+# steps_json: the steps of this boot and how long each took; the present one has no end yet.
+steps_json() {
+  local start text next next_text separator=''
+  read -r start text || true
+  while [ -n "$start" ]; do
+    next='' next_text=''
+    read -r next next_text || true
+    printf '%s{"step": %s, "since": "%s", "seconds": %s}' "$separator" "$(json_text "$text")" \
+      "$(date --utc --date "@$((start / 1000))" +%Y-%m-%dT%H:%M:%SZ)" "$(elapsed "$start" "$next")"
+    separator=', ' start=$next text=$next_text
+  done
+}
+
+# elapsed FROM TO: seconds with a fraction between two times in milliseconds; null without an end.
+elapsed() {
+  if [ -z "$2" ]; then
+    printf null
+  else
+    printf '%d.%03d' "$((($2 - $1) / 1000))" "$((($2 - $1) % 1000))"
+  fi
+}
+
 # status_json: the status object of this node.
 status_json() {
   local error=null
   if [ -e "$RUN_DIR/error" ]; then error=$(json_text "$(< "$RUN_DIR/error")"); fi
-  printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s}\n' "$(json_text "$INSTANCE_ID")" \
-    "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(< "$RUN_DIR/step")")" "$(json_text "$(< "$RUN_DIR/since")")" "$error"
+  printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s, "steps": [%s]}\n' \
+    "$(json_text "$INSTANCE_ID")" "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(present_step)")" \
+    "$(json_text "$(< "$RUN_DIR/since")")" "$error" "$(steps_json < "$RUN_DIR/steps")"
 }
 
 # publish_status: writes the status object when it is another than the last one.

@@ -40,4 +40,7 @@ begin
 case ${1:-boot} in
   boot) boot ;;
   credential) retry publish_credential ;;
+  tend) tend ;;
+  watch-for-end) watch_for_end ;;
+  stop) stop_slot ;;
 esac

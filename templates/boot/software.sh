@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # --- Software
 
-# What is installed: a file for each download, holding its version and digest. Images that were prepared have them already.
+# What was installed: a file for each download, holding its version and digest.
 INSTALLED_DIR=/var/lib/kclust/installed
 
 case $(uname -m) in
@@ -31,18 +31,45 @@ digest_of() {
   printf '%s' "$digest"
 }
 
+# version_of NAME: the version that answers on this machine, whoever installed it; nothing when there is none.
+version_of() {
+  local answer
+  case $1 in
+    kubeadm) answer=$(kubeadm version --output short) ;;
+    kubelet) answer=$(kubelet --version) ;;
+    kubectl) answer=$(kubectl version --client) ;;
+    cni-plugins) answer=$(/opt/cni/bin/bridge --version) ;;
+    etcd) answer=$(etcdctl version && etcdutl version) ;;
+    *) answer=$("$1" --version || "$1" version) ;;
+  esac 2>&1 || return 0
+  if [[ $answer =~ [0-9]+\.[0-9]+\.[0-9]+ ]]; then printf '%s' "${BASH_REMATCH[0]}"; fi
+}
+
+# is_installed NAME VERSION: whether this program installed it, with the digest that it must have, or a prepared image has the version.
+# What an installation that was cut short left does not count.
+is_installed() {
+  local version digest=${DIGESTS["$1-$ARCHITECTURE"]:-} found
+  if [ -e "$INSTALLED_DIR/$1.download" ]; then return 1; fi
+  if [ ! -e "$INSTALLED_DIR/$1" ]; then
+    [ "$(version_of "$1")" = "$2" ]
+  else
+    read -r version found < "$INSTALLED_DIR/$1" || true
+    [ "$version" = "$2" ] && [ "$found" = "${digest:-$found}" ]
+  fi
+}
+
 # provide NAME VERSION PATH CHECKSUMS INSTALLER: downloads, checks and installs, unless that has been done.
 provide() {
   local name=$1 version=$2 path=$3 digest file=$INSTALLED_DIR/$1.download
+  if is_installed "$name" "$version"; then return; fi
   digest=$(digest_of "$name" "$path" "$4")
-  if [ -e "$INSTALLED_DIR/$name" ] && [ "$(< "$INSTALLED_DIR/$name")" = "$version $digest" ]; then return; fi
   fetch "$path" --output "$file"
   if ! echo "$digest  $file" | sha256sum --check --status; then
-    fail "$path does not have the SHA-256 $digest but $(sha256sum < "$file")"
+    fail "$path does not have the SHA-256 $digest but $(sha256sum < "$file" | cut -c 1-64)"
   fi
   "$5" "$name" "$file"
   rm "$file"
-  printf '%s %s' "$version" "$digest" > "$INSTALLED_DIR/$name"
+  printf '%s %s\n' "$version" "$digest" > "$INSTALLED_DIR/$name"
   log "installed $name $version"
 }
 
@@ -54,8 +81,11 @@ install_cni_plugins() {
   install -d -m 755 /opt/cni/bin
   tar --extract --gzip --no-same-owner --directory /opt/cni/bin --file "$2"
 }
-install_etcdctl() {
-  tar --extract --gzip --no-same-owner --directory /usr/local/bin --strip-components=1 --wildcards --file "$2" '*/etcdctl'
+install_etcd_tools() {
+  tar --extract --gzip --no-same-owner --directory /usr/local/bin --strip-components=1 --wildcards --file "$2" '*/etcdctl' '*/etcdutl'
+}
+install_helm() {
+  tar --extract --gzip --no-same-owner --directory /usr/local/bin --strip-components=1 --wildcards --file "$2" '*/helm'
 }
 
 provide_kubernetes() {
@@ -80,9 +110,15 @@ provide_cni_plugins() {
   provide cni-plugins "$CNI_PLUGINS_VERSION" "$path" "$path.sha256" install_cni_plugins
 }
 
-provide_etcdctl() {
+provide_etcd_tools() {
   local release=github.com/etcd-io/etcd/releases/download/v$ETCD_VERSION
-  provide etcd "$ETCD_VERSION" "$release/etcd-v$ETCD_VERSION-linux-$ARCHITECTURE.tar.gz" "$release/SHA256SUMS" install_etcdctl
+  provide etcd "$ETCD_VERSION" "$release/etcd-v$ETCD_VERSION-linux-$ARCHITECTURE.tar.gz" "$release/SHA256SUMS" install_etcd_tools
+}
+
+# provide_helm: only where there are charts to install.
+provide_helm() {
+  local path=get.helm.sh/helm-v$HELM_VERSION-linux-$ARCHITECTURE.tar.gz
+  provide helm "$HELM_VERSION" "$path" "$path.sha256sum" install_helm
 }
 
 # together COMMAND...: runs commands of one word at the same time; succeeds if all do.
@@ -108,7 +144,7 @@ install_runtime() {
 # install_node_programs: everything else.
 install_node_programs() {
   if [ "$ROLE" = control-plane ]; then
-    together provide_kubeadm provide_kubelet provide_cni_plugins provide_kubectl provide_etcdctl
+    together provide_kubeadm provide_kubelet provide_cni_plugins provide_kubectl provide_etcd_tools
   else
     together provide_kubeadm provide_kubelet provide_cni_plugins
   fi

@@ -23,13 +23,14 @@ is_joined() {
 
 # join: with the newest credential. An attempt that failed leaves files at which the next one would stop.
 join() {
+  local output
   systemctl stop kubelet.service
   rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt
   s3_get nodes/bootstrap.kubeconfig > "$RUN_DIR/fetched" ||
-    fail "nodes/bootstrap.kubeconfig cannot be read: no control plane has written it yet, or the role of this instance may not read it"
+    fail "nodes/bootstrap.kubeconfig cannot be read"
   put 600 /etc/kclust/bootstrap.kubeconfig < "$RUN_DIR/fetched"
   for_this_instance /etc/kclust/join.yaml | put 600 /etc/kclust/kubeadm.yaml
-  kubeadm join --config /etc/kclust/kubeadm.yaml
+  output=$(kubeadm join --config /etc/kclust/kubeadm.yaml 2>&1) || fail "kubeadm join: $(summary "$output")"
   chmod 600 /var/lib/kubelet/config.yaml
 }
 
@@ -43,6 +44,8 @@ boot_worker() {
   if ! is_joined; then
     step "waiting for the API server"
     wait_for "https://$API_NAME:$API_PORT/readyz" api_answers
+    step "waiting for the join credential"
+    wait_for "nodes/bootstrap.kubeconfig, which control planes write" s3_exists nodes/bootstrap.kubeconfig
     step "joining the cluster"
     retry join
   fi

@@ -163,7 +163,7 @@ async fn the_state_store_fails_like_the_cloud() {
     let scene = Scene::new(FakeCloud::default()).await;
     std::fs::remove_dir_all(scene.directory.path()).unwrap();
     let report = scene.make(&desired).await;
-    assert_eq!(report.failures[0].id, id("BootstrapObject/boot"));
+    assert!(report.failures.iter().any(|failure| failure.id == id("BootstrapObject/boot")));
     assert!(report.skipped.contains(&id("AutoscalingGroup/cp-1")) && report.skipped.contains(&id("LaunchTemplate/workers")));
     assert!(scene.cloud.world().resources.contains_key(&id("LoadBalancer/api")));
 }

@@ -11,10 +11,10 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 
 use crate::cloud::{Observed, Outputs, Physical, World};
-use crate::model::{Desired, Resource, ResourceId};
+use crate::model::{ControlPlaneSettings, Desired, Resource, ResourceId};
 use crate::plan::{Action, Context, Operation, Plan, reconcile, removal};
 use crate::spec::ClusterName;
-use crate::store::{ClusterStore, FileStore, ObjectStore};
+use crate::store::{Area, ClusterStore, FileStore, ObjectStore};
 use crate::test_support::fake_cloud::{Call, FakeCloud, Fate};
 use crate::test_support::{desired, example, id};
 
@@ -47,6 +47,7 @@ impl Scene {
     async fn world(&self, desired: &Desired) -> World {
         let mut world = self.cloud.world();
         let files = self.store().list_bootstrap().await.unwrap();
+        let settings = self.store().read_file(Area::ControlPlane, ControlPlaneSettings::FILE).await.unwrap();
         for (id, resource) in desired {
             if let Resource::BootstrapObject(object) = resource
                 && files.contains(&object.key)
@@ -54,6 +55,11 @@ impl Scene {
                 let physical = Physical::new(object.key.clone());
                 world.resources.insert(id.clone(), Observed { resource: resource.clone(), physical });
             }
+        }
+        if let Some(text) = settings.map(|bytes| String::from_utf8(bytes).unwrap()) {
+            let settings = ControlPlaneSettings::parse(&text).unwrap();
+            let physical = Physical::new("control-plane/settings");
+            world.resources.insert(ControlPlaneSettings::id(), Observed { resource: settings.into(), physical });
         }
         world
     }

@@ -31,7 +31,7 @@ fn longest_path(plan: &Plan, latency: impl Fn(Kind, Action) -> Duration) -> Dura
         let begin = plan.steps[step].after.iter().map(|&before| end(plan, before, latency, ends)).max().unwrap_or_default();
         let step_end = match plan.steps[step].id.kind {
             // The state store's, which is not simulated.
-            Kind::BootstrapObject => begin,
+            Kind::BootstrapObject | Kind::ControlPlaneSettings => begin,
             kind => begin + latency(kind, plan.steps[step].work.action()),
         };
         ends[step] = Some(step_end);

@@ -68,6 +68,7 @@ pub(crate) async fn create(client: &Client, creation: &Creation<'_>, outputs: &O
         | Resource::Listener(_)
         | Resource::Target(_)
         | Resource::BootstrapObject(_)
+        | Resource::ControlPlaneSettings(_)
         | Resource::AutoscalingGroup(_)
         | Resource::DnsRecord(_) => Err(misdirected(creation.id.kind)),
     };
@@ -128,6 +129,7 @@ async fn change(
         | Resource::Listener(_)
         | Resource::Target(_)
         | Resource::BootstrapObject(_)
+        | Resource::ControlPlaneSettings(_)
         | Resource::AutoscalingGroup(_)
         | Resource::DnsRecord(_) => Err(misdirected(desired.kind())),
     }?;
@@ -161,6 +163,7 @@ pub(crate) async fn delete(client: &Client, id: &ResourceId, observed: &Observed
         | Resource::Listener(_)
         | Resource::Target(_)
         | Resource::BootstrapObject(_)
+        | Resource::ControlPlaneSettings(_)
         | Resource::AutoscalingGroup(_)
         | Resource::DnsRecord(_) => Err(misdirected(id.kind)),
     };
@@ -197,6 +200,7 @@ pub(crate) async fn readiness(client: &Client, kind: Kind, physical: &Physical) 
         | Kind::Target
         | Kind::NetworkInterface
         | Kind::BootstrapObject
+        | Kind::ControlPlaneSettings
         | Kind::LaunchTemplate
         | Kind::AutoscalingGroup
         | Kind::DnsRecord => Ok(Readiness::Ready),
@@ -230,6 +234,7 @@ pub(crate) async fn is_gone(client: &Client, id: &ResourceId, observed: &Observe
         | Kind::Listener
         | Kind::Target
         | Kind::BootstrapObject
+        | Kind::ControlPlaneSettings
         | Kind::AutoscalingGroup
         | Kind::DnsRecord => Err(misdirected(id.kind)),
     }

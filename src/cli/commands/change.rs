@@ -21,18 +21,26 @@ pub(super) async fn create(cli: &Cli, args: &CreateArgs, streams: &mut Streams) 
         None => spec_source::from_options(name, cli.global.region.as_ref(), &args.spec, streams)?,
     };
     let session = Session::for_cluster(&cli.global, &cluster).await?;
+    let session = match &args.file {
+        Some(file) => session.beside(file),
+        None => session,
+    };
     run(cli, &args.change, streams, async |environment| ops::create(environment, &cluster, args.change.dry_run).await, &session)
         .await
 }
 
 pub(super) async fn update(cli: &Cli, args: &UpdateArgs, streams: &mut Streams) -> Result<u8, CliError> {
-    let changed = match &args.file {
-        Some(file) => Some(spec_source::from_file(file, args.name.name.as_ref(), streams)?),
-        None => None,
-    };
-    let (session, name) = match &changed {
-        Some(cluster) => (Session::for_cluster(&cli.global, cluster).await?, cluster.name.clone()),
-        None => Session::for_name(&cli.global, args.name.name.as_ref()).await?,
+    let name = args.name.name.as_ref();
+    let (session, name, changed) = match &args.file {
+        Some(file) => {
+            let cluster = spec_source::from_file(file, name, streams)?;
+            let session = Session::for_cluster(&cli.global, &cluster).await?.beside(file);
+            (session, cluster.name.clone(), Some(cluster))
+        }
+        None => {
+            let (session, name) = Session::for_name(&cli.global, name).await?;
+            (session, name, None)
+        }
     };
     run(
         cli,

@@ -9,9 +9,10 @@ use crate::cli::{Cli, RenderArgs};
 use crate::ops::{self, Artefact, StateRoot};
 use crate::store::StoreUrl;
 
+use super::manifests::Manifests;
 use super::{Streams, spec_source};
 
-pub(super) fn render(cli: &Cli, args: &RenderArgs, streams: &mut Streams) -> Result<u8, CliError> {
+pub(super) async fn render(cli: &Cli, args: &RenderArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let cluster = spec_source::from_file(&args.file, args.name.name.as_ref(), streams)?;
     let root = match &cli.global.state {
         // The bucket's region is not asked for: no call is made.
@@ -20,7 +21,7 @@ pub(super) fn render(cli: &Cli, args: &RenderArgs, streams: &mut Streams) -> Res
         }
         Some(StoreUrl::File { .. }) | None => StateRoot::Directory,
     };
-    let artefacts = ops::render(&cluster, &root)?;
+    let artefacts = ops::render(&cluster, &root, &Manifests::beside(&args.file)).await?;
     for artefact in &artefacts {
         write(&args.out, artefact)?;
     }

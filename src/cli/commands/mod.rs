@@ -5,6 +5,7 @@ mod change;
 mod delete;
 mod get;
 mod look;
+mod manifests;
 mod operator;
 mod session;
 mod spec_source;
@@ -77,9 +78,9 @@ async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
         Command::Update(args) => change::update(cli, args, streams).await,
         Command::Validate(args) => validate::validate(cli, args, streams).await,
         Command::Delete(args) => delete::delete(cli, args, streams).await,
+        Command::Render(args) => look::render(cli, args, streams).await,
         Command::Backup(args) => backups::backup(cli, args, streams).await,
         Command::Restore(args) => backups::restore(cli, args, streams).await,
-        Command::Render(args) => look::render(cli, args, streams),
         Command::Get(GetCommand::Clusters) => get::clusters(cli, streams).await,
         Command::Get(GetCommand::Spec(args)) => get::spec(cli, args, streams).await,
         Command::Get(GetCommand::Backups(args)) => backups::list(cli, args, streams).await,

@@ -1,5 +1,6 @@
 //! Opening AWS and the state store for a command.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::apply::Stop;
@@ -11,6 +12,7 @@ use crate::ops::{Environment, OpsError, StateRoot, cluster_names, cluster_spec};
 use crate::spec::{Cluster, ClusterName};
 use crate::store::{FileStore, ObjectStore, StoreUrl, SystemClock};
 
+use super::manifests::Manifests;
 use super::operator::Terminals;
 
 /// Answers for buckets of all regions.
@@ -27,6 +29,7 @@ pub(super) struct Session {
     aws: Aws,
     identity: Identity,
     store: Store,
+    manifests: Manifests,
 }
 
 /// `--state` or `KCLUST_STATE`.
@@ -125,7 +128,12 @@ impl Session {
             StoreUrl::File { dir } => Store::directory(dir),
             StoreUrl::S3 { bucket, prefix } => Store::bucket(&aws, &bucket, &prefix, Some(identity.account.clone())).await?,
         };
-        Ok(Self { aws, identity, store })
+        Ok(Self { aws, identity, store, manifests: Manifests::nowhere() })
+    }
+
+    /// The same, with the manifests that lie beside the spec's file.
+    pub(super) fn beside(self, file: &Path) -> Self {
+        Self { manifests: Manifests::beside(file), ..self }
     }
 
     /// What the use cases work with.
@@ -140,6 +148,7 @@ impl Session {
             identity: self.identity.clone(),
             objects: Arc::clone(&self.store.objects),
             state_root: self.store.root.clone(),
+            manifests: &self.manifests,
             clock: Arc::new(SystemClock),
             observer: progress,
             operator,

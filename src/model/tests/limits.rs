@@ -36,6 +36,7 @@ fn name(resource: &Resource) -> Option<(&str, usize, &'static str)> {
         | Resource::NetworkInterface(_)
         | Resource::Volume(_)
         | Resource::BootstrapObject(_)
+        | Resource::ControlPlaneSettings(_)
         | Resource::DnsRecord(_) => None,
     }
 }

@@ -112,5 +112,8 @@ fn a_kind_without_tags_is_part_of_something_that_has_them() {
         .map(|(id, _)| id.kind)
         .collect();
     // A record lies in the user's zone, a boot program in the state bucket.
-    assert!(untagged.iter().all(|kind| matches!(kind, Kind::BootstrapObject | Kind::DnsRecord)), "{untagged:?}");
+    assert!(
+        untagged.iter().all(|kind| matches!(kind, Kind::BootstrapObject | Kind::ControlPlaneSettings | Kind::DnsRecord)),
+        "{untagged:?}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::mutants::{CHANGED_TAG, INSTANCE_TAGS, TAGS, mutants};
+use super::mutants::{ADDON, CHANGED_TAG, INSTANCE_TAGS, TAGS, mutants};
 use crate::model::{Field, Kind, OnChange, RecordAddress, RecordValue, Ref, Resource, Value};
 use crate::plan::{Difference, difference};
 use crate::test_support::{EXAMPLES, as_observed, desired, example, id};
@@ -20,6 +20,7 @@ fn general(path: &str) -> &str {
     match path {
         _ if path.starts_with("tags.") => TAGS,
         _ if path.starts_with("instanceTags.") => INSTANCE_TAGS,
+        _ if path.starts_with("addons.") => ADDON,
         path => path,
     }
 }

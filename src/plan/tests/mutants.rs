@@ -12,6 +12,8 @@ use crate::model::{
 /// Stands for all paths that begin with `tags.`, of which resources have as many as they have tags.
 pub const TAGS: &str = "tags.*";
 pub const INSTANCE_TAGS: &str = "instanceTags.*";
+/// The addon that every cluster has, for all of them.
+pub const ADDON: &str = "addons.aws-cloud-controller-manager";
 /// The tag that mutants change.
 pub const CHANGED_TAG: &str = "Name";
 
@@ -251,6 +253,16 @@ pub fn mutants(resource: &Resource) -> Vec<Mutant> {
             mutants
         }
         Resource::BootstrapObject(it) => change(it, &[("key", |it| other(&mut it.key)), ("sha256", |it| other(&mut it.sha256))]),
+        Resource::ControlPlaneSettings(it) => change(
+            it,
+            &[
+                ("backupIntervalSeconds", |it| it.backup_interval_seconds += 1),
+                ("backupRetentionSeconds", |it| it.backup_retention_seconds += 1),
+                ("addonOrder", |it| it.addons.reverse()),
+                (ADDON, |it| it.addons[0].sha256.insert(0, '0')),
+                (ADDON, |it| it.addons[0].chart = it.addons[1].chart.clone()),
+            ],
+        ),
         Resource::LaunchTemplate(it) => {
             let mut mutants = change(
                 it,

@@ -103,7 +103,7 @@ fn color() {
 
 #[test]
 fn summaries() {
-    assert_eq!(update().summary(), "prod.example.com: 1 to create, 4 to update, 2 to replace, 2 to delete, 83 unchanged.");
+    assert_eq!(update().summary(), "prod.example.com: 1 to create, 4 to update, 2 to replace, 2 to delete, 89 unchanged.");
     let cluster = example("minimal");
     let desired = desired(&cluster);
     let nothing = reconcile(&context(&cluster, Operation::Update), &desired, &world(&desired)).unwrap();

@@ -5,24 +5,19 @@ use std::ops::Range;
 
 use super::words::{is_authority, twice, url};
 use crate::diag::Diagnostic;
-use crate::spec::cluster::{Addon, Assets};
+use crate::spec::cluster::{Addon, Assets, Cni, Preset};
 use crate::spec::decode::Spanned;
 use crate::spec::names::check_dns_label;
 use crate::spec::raw::{RawAddon, RawAssets};
 use crate::spec::tree;
 
-/// Addons that need no more than their name.
-const PRESETS: [&str; 7] = [
-    "metrics-server",
-    "aws-ebs-csi-driver",
-    "cluster-autoscaler",
-    "aws-load-balancer-controller",
-    "nvidia-device-plugin",
-    "cert-manager",
-    "kubeflow",
-];
+/// What is installed beside what the spec lists, under these names.
+const OWN: [&str; 2] = ["aws-cloud-controller-manager", "aws-ebs-csi-driver-network"];
 
-pub(super) fn addons(raw: &[RawAddon], found: &mut Vec<Diagnostic>) -> Vec<Addon> {
+/// Longest name of a Helm release (helm.sh/helm, pkg/chart/v2/util: `ValidateReleaseName`).
+const LONGEST_RELEASE: usize = 53;
+
+pub(super) fn addons(raw: &[RawAddon], cni: Option<Cni>, found: &mut Vec<Diagnostic>) -> Vec<Addon> {
     let mut names: BTreeMap<&str, &Range<usize>> = BTreeMap::new();
     let mut addons = Vec::new();
     for raw in raw {
@@ -36,13 +31,35 @@ pub(super) fn addons(raw: &[RawAddon], found: &mut Vec<Diagnostic>) -> Vec<Addon
             found.push(Diagnostic::error(name.span.clone(), format!("the name of an addon must be {rule}")));
             continue;
         }
+        if let Some(finding) = taken(name, cni) {
+            found.push(finding);
+            continue;
+        }
         addons.extend(addon(raw, name, found));
     }
     addons
 }
 
+/// What is installed without being listed keeps its name.
+fn taken(name: &Spanned<String>, cni: Option<Cni>) -> Option<Diagnostic> {
+    let wrong = |message: String| Diagnostic::error(name.span.clone(), message);
+    match name.value.as_str() {
+        own if OWN.contains(&own) => Some(wrong(format!("`{own}` is installed where it is needed; leave it out"))),
+        chosen if cni.and_then(Cni::addon) == Some(chosen) => {
+            Some(wrong(format!("`{chosen}` is installed because of `spec.network.cni`; leave it out")))
+        }
+        _ => None,
+    }
+}
+
 fn addon(raw: &RawAddon, name: &Spanned<String>, found: &mut Vec<Diagnostic>) -> Option<Addon> {
-    let chart_keys = [("chart", &raw.chart), ("repository", &raw.repository), ("version", &raw.version), ("values", &raw.values)];
+    let chart_keys = [
+        ("chart", &raw.chart),
+        ("repository", &raw.repository),
+        ("version", &raw.version),
+        ("values", &raw.values),
+        ("namespace", &raw.namespace),
+    ];
     let chart_key = chart_keys.iter().find_map(|(key, text)| text.as_ref().map(|text| (*key, text)));
     match (&raw.manifest, chart_key) {
         (Some(manifest), None) => manifest_addon(name, manifest, raw.sha256.as_ref(), found),
@@ -74,17 +91,17 @@ fn stray_sha256(raw: &RawAddon, found: &mut Vec<Diagnostic>) {
 }
 
 fn preset(name: &Spanned<String>, found: &mut Vec<Diagnostic>) -> Option<Addon> {
+    if let Some(preset) = Preset::ALL.into_iter().find(|preset| preset.as_str() == name.value) {
+        return Some(Addon::Preset(preset));
+    }
+    let known = Preset::ALL.map(Preset::as_str);
     let finding = match name.value.as_str() {
-        known if PRESETS.contains(&known) => return Some(Addon::Preset { name: known.to_owned() }),
-        "aws-cloud-controller-manager" => {
-            Diagnostic::error(name.span.clone(), "`aws-cloud-controller-manager` is always installed; leave it out")
-        }
         cni @ ("cilium" | "calico" | "flannel") => {
             Diagnostic::error(name.span.clone(), format!("`{cni}` is a pod network: choose it with `spec.network.cni`"))
         }
         other => Diagnostic::error(name.span.clone(), format!("no addon is known as `{other}`"))
-            .did_you_mean(other, PRESETS)
-            .help(format!("known are {}; any other needs `manifest` or `chart`", PRESETS.join(", "))),
+            .did_you_mean(other, known)
+            .help(format!("known are {}; any other needs `manifest` or `chart`", known.join(", "))),
     };
     found.push(finding);
     None
@@ -122,6 +139,10 @@ fn chart_addon(name: &Spanned<String>, raw: &RawAddon, found: &mut Vec<Diagnosti
     let (chart, version) = (raw.chart.as_ref(), raw.version.as_ref());
     let repository = raw.repository.as_ref().and_then(|text| url(text, "`repository`", &["https", "oci"], found));
     let before = found.len();
+    if name.value.len() > LONGEST_RELEASE {
+        let message = format!("the name of a chart addon must have at most {LONGEST_RELEASE} characters: Helm releases do");
+        found.push(Diagnostic::error(name.span.clone(), message));
+    }
     if let Some(chart) = chart.filter(|chart| check_dns_label(&chart.value).is_err()) {
         let message = "`chart` must be the chart's name in the repository, such as cert-manager";
         found.push(Diagnostic::error(chart.span.clone(), message));
@@ -132,6 +153,11 @@ fn chart_addon(name: &Spanned<String>, raw: &RawAddon, found: &mut Vec<Diagnosti
     {
         let message = "`version` must be one version of the chart, such as 1.2.3";
         found.push(Diagnostic::error(text.span.clone(), message));
+    }
+    if let Some(namespace) = &raw.namespace
+        && let Err(rule) = check_dns_label(&namespace.value)
+    {
+        found.push(Diagnostic::error(namespace.span.clone(), format!("`namespace` must be {rule}")));
     }
     if let Some(values) = &raw.values {
         let documents = tree::parse(&values.value, &mut Vec::new());
@@ -144,6 +170,7 @@ fn chart_addon(name: &Spanned<String>, raw: &RawAddon, found: &mut Vec<Diagnosti
     }
     Some(Addon::Chart {
         name: name.value.clone(),
+        namespace: raw.namespace.as_ref().unwrap_or(name).value.clone(),
         repository: repository?,
         chart: chart?.value.clone(),
         version: version?.value.clone(),

@@ -3,6 +3,7 @@
 
 mod access;
 mod addons;
+mod backups;
 mod groups;
 mod kubernetes;
 mod network;
@@ -38,7 +39,8 @@ pub(super) fn validate(raw: &RawCluster, found: &mut Vec<Diagnostic>) -> Option<
 
     let ssh = access::ssh(spec.ssh.as_ref(), found);
     let iam = access::iam(spec.iam.as_ref(), found);
-    let addons = addons::addons(spec.addons.as_deref().unwrap_or_default(), found);
+    let addons = addons::addons(spec.addons.as_deref().unwrap_or_default(), network.as_ref().map(|network| network.cni), found);
+    let backups = backups::backups(spec.backups.as_ref(), found);
     let assets = addons::assets(spec.assets.as_ref(), found);
 
     Some(Cluster {
@@ -54,6 +56,7 @@ pub(super) fn validate(raw: &RawCluster, found: &mut Vec<Diagnostic>) -> Option<
         control_plane: control_plane?,
         node_groups: node_groups?,
         addons,
+        backups: backups?,
         assets,
     })
 }

@@ -9,6 +9,7 @@ CONTAINERD_VERSION='2.3.6'
 RUNC_VERSION='1.5.1'
 CNI_PLUGINS_VERSION='1.9.1'
 ETCD_VERSION='3.6.14'
+HELM_VERSION='3.18.4'
 PAUSE_IMAGE='registry.k8s.io/pause:3.10.2'
 
 # Base address of the mirror of all download sites; without one they are asked themselves.
@@ -22,6 +23,8 @@ declare -A DIGESTS=(
   [containerd-arm64]=6b3d383cc051f0bd7b2303f9034fdc9029f04c237cadb23b5e890a5b68534e05
   [etcd-amd64]=ffe840ff9295808e88cce2794a18a5ac87f12a5203c8314d0bf6aa119b41bac5
   [etcd-arm64]=fa1b80565ee6fc2df1ae6f57a508b221f3ecc7d591c317c581cd8281b0842b3e
+  [helm-amd64]=f8180838c23d7c7d797b208861fecb591d9ce1690d8704ed1e4cb8e2add966c1
+  [helm-arm64]=c0a45e67eef0c7416a8a8c9e9d5d2d30d70e4f4d3f7bea5de28241fffa8f3b89
   [kubeadm-amd64]=10d054585907f2c8bb823c84f6a66b3bd2a474c3d795475f04e9a44f78650fe6
   [kubeadm-arm64]=6a849c07d3e1c708f5c40f1ac8be03a56124204dfc7e1931e4113634019c0dad
   [kubectl-amd64]=8b8f088da2dab964f853b38464033b1be15ede2839eca751482357c45abdd05a
@@ -183,6 +186,20 @@ RandomizedDelaySec=30min
 [Install]
 WantedBy=timers.target
 KCLUST_END
+  put 600 '/etc/kubernetes/apiserver/admission.yaml' <<'KCLUST_END'
+# Events beyond these rates are refused: what runs wild must not crowd everything else out of etcd. Clients that behave send fewer for
+# one object by themselves.
+apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+- name: EventRateLimit
+  configuration:
+    apiVersion: eventratelimit.admission.k8s.io/v1alpha1
+    kind: Configuration
+    limits:
+    - {type: Server, qps: 1000, burst: 5000}
+    - {type: SourceAndObject, qps: 1, burst: 50, cacheSize: 4096}
+KCLUST_END
   put 600 '/etc/kubernetes/apiserver/audit-policy.yaml' <<'KCLUST_END'
 # Who changed what, without the content of secrets and without the noise of the cluster's own machinery. The first rule that fits counts.
 apiVersion: audit.k8s.io/v1
@@ -199,6 +216,10 @@ rules:
   - {group: coordination.k8s.io, resources: [leases]}
   - {group: "", resources: [events]}
   - {group: events.k8s.io, resources: [events]}
+# Whoever reads a secret, were it a node.
+- level: Metadata
+  resources:
+  - {group: "", resources: [secrets]}
 # Controllers and nodes that look around.
 - level: None
   users: ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"]
@@ -209,7 +230,7 @@ rules:
 # The content of these is nobody's business.
 - level: Metadata
   resources:
-  - {group: "", resources: [secrets, configmaps, serviceaccounts/token]}
+  - {group: "", resources: [configmaps, serviceaccounts/token]}
   - {group: authentication.k8s.io, resources: [tokenreviews]}
 # Rights, and ways into a container: all that was asked.
 - level: Request

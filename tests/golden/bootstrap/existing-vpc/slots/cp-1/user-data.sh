@@ -107,6 +107,12 @@ apiServer:
   - "10.0.32.10"
   - "10.0.64.10"
   extraArgs:
+  # NodeRestriction is kubeadm's own choice, whose place this takes. AWS routes no external IPs of services; all that they are good
+  # for is to take over the traffic of others.
+  - name: enable-admission-plugins
+    value: NodeRestriction,DenyServiceExternalIPs,EventRateLimit
+  - name: admission-control-config-file
+    value: /etc/kubernetes/apiserver/admission.yaml
   - name: authentication-config
     value: /etc/kubernetes/apiserver/authentication.yaml
   - name: encryption-provider-config
@@ -125,6 +131,8 @@ apiServer:
     value: "100"
   - name: profiling
     value: "false"
+  - name: request-timeout
+    value: 1m0s
   - name: service-account-extend-token-expiration
     value: "false"
   - name: tls-min-version
@@ -178,6 +186,8 @@ seccompDefault: true
 serializeImagePulls: false
 shutdownGracePeriod: 60s
 shutdownGracePeriodCriticalPods: 20s
+# The default, which kubeadm would write down as 0s.
+streamingConnectionIdleTimeout: 4h0m0s
 tlsMinVersion: VersionTLS12
 tlsCipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256]
 kubeReserved:

@@ -1,0 +1,267 @@
+//! What the boot program decides, as tables: what it finds, and what it does about it. Bash runs its very functions, with stand-ins for
+//! etcd, EC2 and S3.
+
+use super::script_tests::output;
+
+/// Stand-ins for S3, which answers with one status after the other, and for the slot's volume, in a directory of the test's.
+const STAND_INS: &str = r#"
+    ETCD_MOUNT=$RUN_DIR/etcd && mkdir -p "$ETCD_MOUNT"
+    answers() { rm -f "$RUN_DIR/asked" && ANSWERS=$*; }
+    aws_request() { echo x >> "$RUN_DIR/asked"; cut -d ' ' -f "$(wc -l < "$RUN_DIR/asked")" <<< "$ANSWERS"; }
+    asked() { wc -l < "$RUN_DIR/asked" 2> /dev/null || echo 0; }
+    # The function as it is, but with the files of /etc/kclust in a directory of the test's.
+    moved() { eval "$(declare -f "$1" | sed "s|/etc/kclust|$RUN_DIR|g")"; }
+"#;
+
+fn decided(body: &str) -> String {
+    output(&format!("{STAND_INS}\n{body}")).trim_end().to_owned()
+}
+
+#[test]
+fn which_way_a_slot_starts() {
+    // Data on the volume; what S3 says of the marker, until it answers; the way.
+    for (data, answers, way) in [
+        ("member/wal", "", "patches new; S3 asked 0 times"),
+        ("", "404", "patches new; S3 asked 1 times"),
+        ("", "403 000 500 503 404", "patches new; S3 asked 5 times"),
+        ("", "200", "replace_member; S3 asked 1 times"),
+        ("", "000 200", "replace_member; S3 asked 2 times"),
+        // Not without its log.
+        ("member/snap", "200", "replace_member; S3 asked 1 times"),
+        // What is beside the directory is not etcd's.
+        ("../wal", "404", "patches new; S3 asked 1 times"),
+    ] {
+        let decided = decided(&format!(
+            r#"if [ -n '{data}' ]; then mkdir -p "$ETCD_MOUNT/data/{data}"; fi
+            write_etcd_patches() {{ printf 'patches %s; ' "$1"; }}
+            replace_member() {{ printf 'replace_member; '; }}
+            step() {{ :; }}
+            answers {answers}
+            choose_path 2> /dev/null
+            echo "S3 asked $(asked) times""#
+        ));
+        assert_eq!(decided, way, "data {data:?}, S3 {answers:?}");
+    }
+}
+
+#[test]
+fn what_the_answers_of_s3_mean() {
+    // A question; what S3 says, one after the other; what that means. What is no answer is asked again.
+    for (question, answers, meaning) in [
+        ("s3_exists key", "200", "yes, asked 1"),
+        ("s3_exists key", "404", "no, asked 1"),
+        // A missing key reads as 403 where the role may not list.
+        ("s3_exists key", "403 404", "no, asked 2"),
+        ("s3_exists key", "000 301 400 500 503 200", "yes, asked 6"),
+        ("s3_create key text", "200", "yes, asked 1"),
+        ("s3_create key text", "412", "no, asked 1"),
+        // Two writers at the same time: one of them was refused, perhaps both.
+        ("s3_create key text", "409 200", "yes, asked 2"),
+        ("s3_create key text", "409 412", "no, asked 2"),
+        // An answer that was lost: the object may be mine, and its content tells.
+        ("s3_create key text", "000 412", "no, asked 2"),
+        ("s3_create key text", "403 404 500 503 200", "yes, asked 5"),
+    ] {
+        let decided = decided(&format!(
+            r#"answers {answers}
+            if {question} 2> /dev/null; then printf 'yes'; else printf 'no'; fi
+            echo ", asked $(asked)""#
+        ));
+        assert_eq!(decided, meaning, "{question}: {answers}");
+    }
+}
+
+/// What `replace_member` does to etcd, whose members are kept in a file as etcdctl lists them.
+fn replaced(slots: &str, quorum: bool, members: &[&str]) -> String {
+    decided(&format!(
+        r#"SLOTS='{slots}'
+        phase() {{ :; }}
+        log() {{ :; }}
+        echo '{}' > "$RUN_DIR/members"
+        etcdctl_at() {{
+          case "$2 ${{3:-}}" in
+            get*) {quorum} ;;
+            "member list") cat "$RUN_DIR/members" ;;
+            "member remove") echo "remove $4" >> "$RUN_DIR/done" && sed -i "/^$4,/d" "$RUN_DIR/members" ;;
+            "member add") echo "add $4 ${{5#--peer-urls=}}" >> "$RUN_DIR/done" && echo "f00d, unstarted, , ${{5#--peer-urls=}}, , false" >> "$RUN_DIR/members" ;;
+          esac
+        }}
+        write_etcd_patches() {{ echo "$1 $2" >> "$RUN_DIR/done"; }}
+        attempt replace_member
+        if [ "$ATTEMPT" -ne 0 ]; then failure && echo; fi
+        cat "$RUN_DIR/done" 2> /dev/null || echo "nothing is changed""#,
+        members.join("\n")
+    ))
+}
+
+#[test]
+fn who_may_remove_which_member_of_etcd() {
+    const SLOTS: &str = "cp-1=10.0.0.10 cp-2=10.0.32.10 cp-3=10.0.64.10";
+    const ADDED: &str = "add cp-2 https://10.0.32.10:2380";
+    let first = "aaa1, started, cp-1, https://10.0.0.10:2380, https://10.0.0.10:2379, false";
+    let mine = "aaa2, started, cp-2, https://10.0.32.10:2380, https://10.0.32.10:2379, false";
+    let third = "aaa3, started, cp-3, https://10.0.64.10:2380, https://10.0.64.10:2379, false";
+    let all = "existing cp-1=https://10.0.0.10:2380,cp-3=https://10.0.64.10:2380,cp-2=https://10.0.32.10:2380";
+    // The members that the others list; what I do.
+    for (members, done) in [
+        // My volume was lost.
+        (vec![first, mine, third], format!("remove aaa2\n{ADDED}\n{all}")),
+        // I am a late slot.
+        (vec![first, third], format!("{ADDED}\n{all}")),
+        // I was added and never started, as a member or as a learner.
+        (vec![first, "bbb2, unstarted, , https://10.0.32.10:2380, , false", third], format!("remove bbb2\n{ADDED}\n{all}")),
+        (vec![first, "bbb2, unstarted, , https://10.0.32.10:2380, , true", third], format!("remove bbb2\n{ADDED}\n{all}")),
+        // Both.
+        (
+            vec![mine, "bbb2, unstarted, , https://10.0.32.10:2380, , true", first, third],
+            format!("remove aaa2\nremove bbb2\n{ADDED}\n{all}"),
+        ),
+        // Another slot that was added and has not started is none of my business; it has no name yet.
+        (vec![first, mine, "ccc3, unstarted, , https://10.0.64.10:2380, , true"], format!("remove aaa2\n{ADDED}\n{all}")),
+        // Nor is a member of my name at another address,
+        (
+            vec!["ddd2, started, cp-2, https://10.9.9.9:2380, https://10.9.9.9:2379, false", first, third],
+            format!("{ADDED}\n{}", all.replace("existing ", "existing cp-2=https://10.9.9.9:2380,")),
+        ),
+        // one whose address begins like mine,
+        (
+            vec![first, "eee2, started, x, https://10.0.32.100:2380, https://10.0.32.100:2379, false"],
+            format!("{ADDED}\nexisting cp-1=https://10.0.0.10:2380,x=https://10.0.32.100:2380,cp-2=https://10.0.32.10:2380"),
+        ),
+        // or one that only clients reach at my address.
+        (
+            vec![first, "fff2, started, y, https://10.9.9.9:2380, https://10.0.32.10:2380, false"],
+            format!("{ADDED}\nexisting cp-1=https://10.0.0.10:2380,y=https://10.9.9.9:2380,cp-2=https://10.0.32.10:2380"),
+        ),
+    ] {
+        assert_eq!(replaced(SLOTS, true, &members), done, "{members:?}");
+    }
+    let refused = replaced(SLOTS, false, &[first, mine, third]);
+    assert!(refused.starts_with("no quorum among https://10.0.0.10:2379,https://10.0.64.10:2379;"), "{refused}");
+    assert!(refused.ends_with("\nnothing is changed") && refused.contains("kclust restore"), "{refused}");
+    let refused = replaced("cp-2=10.0.32.10", true, &[mine]);
+    assert!(refused.starts_with("the cluster's only etcd volume is lost;"), "{refused}");
+    assert!(refused.ends_with("\nnothing is changed") && refused.contains("kclust restore"), "{refused}");
+}
+
+#[test]
+fn whose_volume_it_is() {
+    // The stamp on the volume; what is beside it; what is made of it. This slot is cp-2 of the cluster uid.
+    for (stamp, data, decision) in [
+        ("", "", "used, stamp 'uid cp-2'"),
+        ("uid cp-2", "", "used, stamp 'uid cp-2'"),
+        ("uid cp-2", "data/member/wal", "used, stamp 'uid cp-2'"),
+        // Another cluster of the same name, another slot, and no line that only begins like mine.
+        ("dead cp-2", "", "vol-1 belongs to 'dead cp-2', not to 'uid cp-2'; it is not used"),
+        ("dead cp-2", "data/member/wal", "vol-1 belongs to 'dead cp-2', not to 'uid cp-2'; it is not used"),
+        ("uid cp-1", "data/member/wal", "vol-1 belongs to 'uid cp-1', not to 'uid cp-2'; it is not used"),
+        ("uid cp-22", "", "vol-1 belongs to 'uid cp-22', not to 'uid cp-2'; it is not used"),
+        // Data of nobody knows whom.
+        ("", "data/member/snap", "vol-1 belongs to '', not to 'uid cp-2'; it is not used"),
+    ] {
+        let decided = decided(&format!(
+            r#"put() {{ cat > "$2"; }}
+            sync() {{ :; }}
+            moved stamp_volume
+            echo vol-1 > "$RUN_DIR/etcd-volume"
+            if [ -n '{stamp}' ]; then echo '{stamp}' > "$ETCD_MOUNT/.kclust"; fi
+            if [ -n '{data}' ]; then mkdir -p "$ETCD_MOUNT/{data}"; fi
+            attempt stamp_volume 2> /dev/null
+            if [ "$ATTEMPT" -eq 0 ] && [ -d "$ETCD_MOUNT/data" ]; then echo "used, stamp '$(cat "$ETCD_MOUNT/.kclust")'"; else failure; fi
+            if [ "$ATTEMPT" -ne 0 ] && [ '{data}' = '' ] && [ -e "$ETCD_MOUNT/data" ]; then echo " but written to"; fi"#
+        ));
+        assert_eq!(decided, decision, "stamp {stamp:?}, data {data:?}");
+    }
+}
+
+#[test]
+fn which_volume_is_formatted() {
+    // What blkid knows of the device; what it begins with; what happens.
+    for (recognised, content, decision) in [
+        (true, "printf XFSB", "left as it is"),
+        (true, "head -c 2097152 /dev/zero", "left as it is"),
+        (false, "head -c 2097152 /dev/zero", "mkfs"),
+        (false, "printf x", "holds something that is no file system; it is not formatted"),
+        (false, "{ head -c 1048575 /dev/zero; printf x; }", "holds something that is no file system; it is not formatted"),
+    ] {
+        let decided = decided(&format!(
+            r#"function /usr/local/lib/kclust/mount-etcd {{ echo "$RUN_DIR/device"; }}
+            blkid() {{ {recognised}; }}
+            mkfs.xfs() {{ echo "mkfs" > "$RUN_DIR/formatted"; }}
+            log() {{ :; }}
+            moved format_volume
+            echo vol-1 > "$RUN_DIR/etcd-volume"
+            {content} > "$RUN_DIR/device"
+            head -c 1048576 /dev/zero >> "$RUN_DIR/device"
+            attempt format_volume
+            if [ "$ATTEMPT" -ne 0 ]; then failure; else cat "$RUN_DIR/formatted" 2> /dev/null || echo "left as it is"; fi"#
+        ));
+        assert!(decided.ends_with(decision), "{recognised} {content}: {decided}");
+        assert_eq!(decided.contains("(vol-1)"), decision.starts_with("holds"), "{decided}");
+    }
+}
+
+#[test]
+fn who_does_the_phases_of_the_cluster() {
+    const RUNS: &str = "echo '<instanceId>i-1</instanceId>'";
+    const GONE: &str = "echo '<reservationSet/>'";
+    // Who holds the lock; what EC2 says of i-1; for how many seconds this has been going on; mine to do?
+    for (holder, ec2, seconds, decision) in [
+        ("i-2", GONE, 0, "mine"),
+        ("i-1", RUNS, 0, "wait"),
+        ("i-1", RUNS, 180, "wait"),
+        ("i-1", RUNS, 181, "mine"),
+        ("i-1", GONE, 0, "mine"),
+        // No answer is not the answer that it is gone; but it does not hold things up for ever.
+        ("i-1", "false", 0, "wait"),
+        ("i-1", "false", 181, "mine"),
+        // Only the very id counts.
+        ("i-1", "echo '<instanceId>i-11</instanceId>'", 0, "mine"),
+    ] {
+        let decided = decided(&format!(
+            r#"ec2() {{ {ec2}; }}
+            begin=0 SECONDS={seconds}
+            if may_take_over {holder} $begin; then echo "mine"; else echo "wait"; fi"#
+        ));
+        assert_eq!(decided, decision, "{holder} {ec2} {seconds}");
+    }
+}
+
+#[test]
+fn what_counts_as_a_reboot_of_an_assembled_machine() {
+    // Data on the volume; what the machine was assembled from; what it would be assembled from now.
+    for (data, before, now, decision) in [
+        ("member/wal", "documents", "documents", "reboot"),
+        // The spec has changed since.
+        ("member/wal", "documents", "other documents", "assemble"),
+        // Its predecessor had the volume: this machine is a new one, or assembling was never finished.
+        ("member/wal", "", "documents", "assemble"),
+        // The volume is another one.
+        ("member/snap", "documents", "documents", "assemble"),
+    ] {
+        let decided = decided(&format!(
+            r#"moved is_assembled && moved assembly
+            mkdir -p "$ETCD_MOUNT/data/{data}"
+            echo '{before}' > "$RUN_DIR/kubeadm.yaml"
+            if [ -n '{before}' ]; then assembly > "$RUN_DIR/assembled"; fi
+            echo '{now}' > "$RUN_DIR/kubeadm.yaml"
+            if is_assembled; then echo "reboot"; else echo "assemble"; fi"#
+        ));
+        assert_eq!(decided, decision, "{data} {before:?} {now:?}");
+    }
+}
+
+#[test]
+fn which_curl_signs_for_s3() {
+    for (answer, signs) in [
+        ("curl 7.76.1 (x86_64-redhat-linux-gnu) libcurl/7.76.1", false),
+        ("curl 7.81.0 (x86_64-pc-linux-gnu) libcurl/7.81.0", false),
+        ("curl 7.88.1 (aarch64-unknown-linux-gnu) libcurl/7.88.1", false),
+        ("curl 8.5.0 (x86_64-pc-linux-gnu) libcurl/8.5.0", true),
+        ("curl 8.14.1 (x86_64-pc-linux-gnu) libcurl/8.14.1", true),
+        ("curl 10.0.0-DEV (x86_64-pc-linux-gnu) libcurl/10.0.0-DEV", true),
+    ] {
+        let decided = decided(&format!("curl() {{ echo '{answer}'; }}\nif curl_signs; then echo true; else echo false; fi"));
+        assert_eq!(decided, signs.to_string(), "{answer}");
+    }
+}

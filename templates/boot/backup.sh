@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# --- Snapshots of etcd, taken by the leader
+
+SNAPSHOT=/var/lib/kclust/snapshot.db
+
+# is_leader: whether the member of this slot leads etcd.
+is_leader() {
+  local status
+  status=$(etcdctl_at https://127.0.0.1:2379 endpoint status --write-out fields) || return
+  [ "$(sed -n 's/^"MemberID" : //p' <<< "$status")" = "$(sed -n 's/^"Leader" : //p' <<< "$status")" ]
+}
+
+# compressor: of what the image has.
+compressor() {
+  if command -v zstd > /dev/null; then echo zstd; else echo gzip; fi
+}
+
+# take_snapshot: a snapshot in the state bucket; its key is left in SNAPSHOT_KEY. etcdutl checks the file's own hash before it leaves.
+take_snapshot() {
+  local revision file suffix
+  install -d -m 700 "${SNAPSHOT%/*}"
+  rm -f "$SNAPSHOT" "$SNAPSHOT".*
+  etcdctl_at https://127.0.0.1:2379 --command-timeout 10m snapshot save "$SNAPSHOT" > /dev/null 2>&1 || fail "etcd gives no snapshot"
+  revision=$(etcdutl snapshot status "$SNAPSHOT" --write-out json | sed -n 's/.*"revision":\([0-9]*\).*/\1/p')
+  if [ -z "$revision" ]; then fail "the snapshot cannot be read"; fi
+  case $(compressor) in
+    zstd) suffix=zst && zstd --quiet --rm "$SNAPSHOT" ;;
+    gzip) suffix=gz && gzip "$SNAPSHOT" ;;
+  esac
+  file=$SNAPSHOT.$suffix
+  SNAPSHOT_KEY=backups/etcd/$(date --utc +%Y%m%dT%H%M%SZ)-r$revision.db.$suffix
+  s3_upload "$file" "$SNAPSHOT_KEY" || fail "the snapshot cannot be written to the state bucket"
+  log "snapshot of etcd: $SNAPSHOT_KEY ($(stat --format %s "$file") bytes)"
+  rm "$file"
+  printf '%s' "$SNAPSHOT_KEY" > "$RUN_DIR/snapshot-key"
+}
+
+# snapshot_time KEY: when it was taken, in seconds since the epoch; nothing when it is no snapshot of ours.
+snapshot_time() {
+  if [[ $1 =~ /([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z-r[0-9]+\.db\. ]]; then
+    date --utc --date "${BASH_REMATCH[1]}-${BASH_REMATCH[2]}-${BASH_REMATCH[3]} ${BASH_REMATCH[4]}:${BASH_REMATCH[5]}:${BASH_REMATCH[6]}" +%s
+  fi
+}
+
+# drop_old_snapshots: those beyond the retention time, but never the newest one.
+drop_old_snapshots() {
+  local keys key taken oldest
+  mapfile -t keys < <(s3_list backups/etcd/)
+  oldest=$(($(date +%s) - $(setting backup-retention)))
+  for key in "${keys[@]:0:$((${#keys[@]} > 0 ? ${#keys[@]} - 1 : 0))}"; do
+    taken=$(snapshot_time "$key")
+    if [ -n "$taken" ] && ((taken < oldest)); then
+      s3_delete "$key"
+      log "removed the snapshot $key, which is older than the retention time"
+    fi
+  done
+}
+
+# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be.
+snapshot_is_due() {
+  local interval newest taken now
+  interval=$(setting backup-interval)
+  now=$(date +%s)
+  if ((now < SNAPSHOT_NEXT)); then return 1; fi
+  newest=$(s3_list backups/etcd/) || return 1
+  newest=${newest##*$'\n'}
+  taken=$(snapshot_time "$newest")
+  SNAPSHOT_NEXT=$((${taken:-0} + interval))
+  ((now >= SNAPSHOT_NEXT))
+}
+
+# answer_request: takes the snapshot that an operator waits for (`kclust backup`).
+answer_request() {
+  local request
+  request=$(s3_get control-plane/backup-request 2> /dev/null) || return 0
+  if [ "$request" = "$ANSWERED" ] || ! is_leader; then return; fi
+  if [[ $(s3_get control-plane/backup-answer 2> /dev/null) != "$request"* ]]; then
+    attempt take_snapshot
+    if [ "$ATTEMPT" -eq 0 ]; then
+      printf '%s\n%s\n' "$request" "$(< "$RUN_DIR/snapshot-key")" | s3_put control-plane/backup-answer
+    else
+      printf '%s\nerror: %s\n' "$request" "$(failure)" | s3_put control-plane/backup-answer
+    fi
+  fi
+  ANSWERED=$request
+}
+
+# tend_backups: what an operator asks for, and a snapshot at every interval.
+tend_backups() {
+  answer_request
+  if ! snapshot_is_due || ! is_leader; then return; fi
+  attempt take_snapshot
+  if [ "$ATTEMPT" -eq 0 ]; then
+    SNAPSHOT_NEXT=$(($(date +%s) + $(setting backup-interval)))
+    attempt drop_old_snapshots
+  else
+    log "no snapshot could be taken: $(failure); again in a minute"
+    SNAPSHOT_NEXT=$(($(date +%s) + 60))
+  fi
+}
