@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Approval, Environment, Operator, RestorePlan, StateRoot};
+use super::{Approval, Environment, ManifestReader, Operator, RestorePlan, StateRoot};
 use crate::apply::{Event, Observer, Stop};
 use crate::cloud::Identity;
 use crate::plan::Plan;
@@ -53,6 +54,13 @@ struct Nobody;
 
 impl Observer for Nobody {
     fn on(&self, _event: Event<'_>) {}
+}
+
+#[async_trait]
+impl ManifestReader for Nobody {
+    async fn read(&self, source: &str) -> Result<Vec<u8>, String> {
+        unreachable!("neither command reads a manifest, and not {source}")
+    }
 }
 
 /// 2026-11-26T22:20:00Z, always.
@@ -117,6 +125,7 @@ impl Team {
             identity: Identity { account: ACCOUNT.into(), arn: "arn:aws:iam::123456789012:user/test".into() },
             objects: Arc::clone(&self.objects) as Arc<dyn ObjectStore>,
             state_root: self.root.clone(),
+            manifests: &Nobody,
             clock: Arc::new(Stopped),
             observer: &Nobody,
             operator: &self.operator,
