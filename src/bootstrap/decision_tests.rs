@@ -58,21 +58,20 @@ fn which_way_a_slot_starts() {
         let decided = decided(&format!(
             r#"if [ -n '{data}' ]; then mkdir -p "$ETCD_MOUNT/data/{data}"; fi
             if [ -n '{epoch}' ]; then echo '{epoch}' > "$ETCD_MOUNT/.kclust-epoch"; fi
-            done=()
             s3_exists() {{ [[ ' {objects} ' = *" $1 "* ]]; }}
             s3_get() {{ printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n'; }}
-            s3_create() {{ if s3_exists "$1"; then return 1; fi; done+=(marked); }}
-            write_etcd_patches() {{ done+=("start $1 $2"); }}
-            replace_member() {{ echo replace >> "$RUN_DIR/replaced"; }}
-            restore_member() {{ echo restore >> "$RUN_DIR/replaced"; }}
-            set_data_aside() {{ echo aside >> "$RUN_DIR/replaced"; rm -r "$ETCD_MOUNT/data"; }}
+            s3_create() {{ if s3_exists "$1"; then return 1; fi; echo marked >> "$RUN_DIR/way"; }}
+            write_etcd_patches() {{ echo "start $1 $2" >> "$RUN_DIR/way"; }}
+            replace_member() {{ echo replace >> "$RUN_DIR/way"; }}
+            restore_member() {{ echo restore >> "$RUN_DIR/way"; }}
+            set_data_aside() {{ echo aside >> "$RUN_DIR/way"; rm -r "$ETCD_MOUNT/data"; }}
             mark_volume() {{ :; }}
             stop_control_plane() {{ :; }}
             step() {{ :; }}
             log() {{ :; }}
             choose_path
             settle_path
-            {{ cat "$RUN_DIR/replaced" 2> /dev/null || true; printf '%s\n' "${{done[@]}}"; }} | xargs echo"#,
+            xargs echo < "$RUN_DIR/way""#,
             objects = objects.join(" ")
         ));
         assert_eq!(decided, way, "data {data:?}, epoch {epoch:?}, S3 {objects:?}");
@@ -131,7 +130,7 @@ fn what_the_answers_of_s3_mean() {
     ] {
         let decided = decided(&format!(
             r#"answers {answers}
-            if {question} 2> /dev/null; then printf 'yes'; else printf 'no'; fi
+            if {question} > /dev/null 2>&1; then printf 'yes'; else printf 'no'; fi
             echo ", asked $(asked)""#
         ));
         assert_eq!(decided, meaning, "{question}: {answers}");
