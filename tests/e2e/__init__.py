@@ -1,0 +1,1 @@
+"""End-to-end tests: kclust makes clusters of machines that boot, in a fake EC2 region."""

@@ -1,0 +1,62 @@
+"""Snapshots: all volumes are lost, and an operator brings a snapshot back; then the running cluster is taken back once more."""
+
+from ..cluster import PATIENCE, Cluster
+from ..scenario import scenario
+from ..waiting import Clock, check, until
+from .volumes import check_serves_nothing, lose_slot_and_volume
+
+
+@scenario
+def restore_after_total_loss(lab, tell):
+    cluster = Cluster(lab, control_planes=3, workers=1).create_and_wait()
+    write(cluster, "before")
+    clock = Clock()
+    cluster.lab.kclust("backup", cluster.name, timeout=PATIENCE)
+    tell(f"kclust backup: {clock}")
+    check_backups(cluster)
+    write(cluster, "after")
+
+    replacements = [lose_slot_and_volume(cluster, slot) for slot in cluster.slots()]
+    for instance in replacements:
+        until(f"{instance} waits", lambda: "kclust restore" in cluster.error(instance), PATIENCE)
+        check_serves_nothing(cluster, instance)
+    restore(cluster, tell, "with all volumes lost")
+    check(written(cluster) == {"before"}, f"restored: {written(cluster)}")
+
+    write(cluster, "later")
+    restore(cluster, tell, "of the running cluster")
+    check(written(cluster) == {"before"}, f"restored: {written(cluster)}")
+    write(cluster, "finally")
+    for slot in cluster.slots():
+        data = lab.shell(cluster.slot(slot), "ls -d /var/lib/etcd/data.before-*").split()
+        check(len(data) == 1, f"the data of before is not kept on {slot}: {data}")
+
+
+def write(cluster, name):
+    cluster.kubectl("create", "configmap", f"written-{name}")
+
+
+def written(cluster):
+    names = cluster.kubectl("get", "configmaps", "--output", "name").split()
+    return {name.split("written-")[1] for name in names if "written-" in name}
+
+
+def check_backups(cluster):
+    table = cluster.lab.kclust("get", "backups", cluster.name).stdout
+    for key in cluster.keys("backups/etcd/"):
+        check(key.split("/")[-1] in table, f"kclust get backups leaves out {key}: {table}")
+
+
+def restore(cluster, tell, when):
+    """Back to the newest snapshot; done when all nodes are Ready and the cluster takes writes."""
+    clock = Clock()
+    cluster.lab.kclust("restore", cluster.name, "--from", newest_request(cluster), "--yes", timeout=2 * PATIENCE)
+    command = clock.seconds()
+    until("the API", lambda: cluster.kubectl("get", "--raw", "/readyz") == "ok", PATIENCE)
+    cluster.wait_ready()
+    tell(f"kclust restore {when}: {command:.0f} s, all nodes Ready after {clock}")
+
+
+def newest_request(cluster):
+    """The snapshot that was asked for; the slots take others on their own."""
+    return cluster.object("control-plane/backup-answer").splitlines()[1]
