@@ -12,8 +12,9 @@ use crate::model::BootstrapObject;
 use crate::spec::Cluster;
 
 /// The parts that are the same for every cluster, in their order in the script.
-pub(super) const PARTS: [&str; 17] = [
+pub(super) const PARTS: [&str; 18] = [
     include_str!("../../templates/boot/log.sh"),
+    include_str!("../../templates/boot/requests.sh"),
     include_str!("../../templates/boot/identity.sh"),
     include_str!("../../templates/boot/host.sh"),
     include_str!("../../templates/boot/software.sh"),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use crate::spec::{ClusterName, Region};
+use crate::spec::{ClusterName, Period, Region};
 use crate::store::StoreUrl;
 
 pub use spec::SpecArgs;
@@ -229,7 +229,8 @@ pub struct CreateArgs {
 
     /// File with the spec; - reads standard input
     ///
-    /// The file is the whole spec: it cannot be combined with the options that describe a cluster.
+    /// The file is the whole spec: it cannot be combined with the options that describe a cluster. Files that it names as manifests of
+    /// addons are looked for beside it.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "SpecArgs")]
     pub file: Option<PathBuf>,
 
@@ -247,7 +248,7 @@ pub struct UpdateArgs {
 
     /// File with the new spec; - reads standard input
     ///
-    /// It names the cluster; NAME may be left out.
+    /// It names the cluster; NAME may be left out. Files that it names as manifests of addons are read again.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
@@ -340,15 +341,11 @@ fn store_url(text: &str) -> Result<StoreUrl, String> {
     StoreUrl::parse(text).map_err(|error| error.reason)
 }
 
-/// A number and a unit: `90s`, `15m`, `2h`.
+/// As the spec writes them: `90s`, `15m`, `2h`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let units = [("s", 1), ("m", 60), ("h", 3600)];
-    let read = |(unit, seconds): (&str, u64)| {
-        let number = text.strip_suffix(unit).filter(|number| number.bytes().all(|b| b.is_ascii_digit()))?;
-        number.parse::<u32>().ok().filter(|number| *number > 0).map(|number| Duration::from_secs(u64::from(number) * seconds))
-    };
-    let found = units.into_iter().find_map(read);
-    found.ok_or_else(|| "it must be a whole number and a unit (s, m or h), such as 15m".to_owned())
+    let period = Period::parse(text).ok().filter(|period| period.seconds() > 0);
+    let allowed = "it must be a whole number above 0 and a unit (s, m, h or d), such as 15m";
+    period.map(|period| Duration::from_secs(period.seconds().into())).ok_or_else(|| allowed.to_owned())
 }
 
 fn cluster_name(text: &str) -> Result<ClusterName, String> {

@@ -112,9 +112,10 @@ pub fn kept_data(plan: &RestorePlan) -> String {
     format!("data.before-{}", plan.epoch)
 }
 
-/// The command that goes on with a restore.
+/// The command that goes on with a restore. The name of the file is enough.
 pub fn restore_command(cluster: &str, key: &str) -> String {
-    format!("kclust restore {cluster} --from {key}")
+    let file = key.rsplit('/').next().unwrap_or(key);
+    format!("kclust restore {cluster} --from {file}")
 }
 
 /// What a slot told last.
@@ -239,7 +240,7 @@ mod tests {
         The present data stays on the volume of each slot, in
           /var/lib/etcd/data.before-20261127T012707Z-0a1b2c3d
         If this is interrupted, the slots go on. To wait for them again:
-          kclust restore prod.example.com --from backups/etcd/20261126T221500Z-r12345.db.zst
+          kclust restore prod.example.com --from 20261126T221500Z-r12345.db.zst
         ");
         let missing = vec!["cp-2".to_owned(), "cp-3".to_owned()];
         let earlier = plan_text(&RestorePlan { of_earlier_cluster: true, ..plan(Before::Done) });

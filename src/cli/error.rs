@@ -211,11 +211,12 @@ fn ops_words(error: &OpsError) -> Words {
             words.hint(format!("something keeps making them, or holds on to them; then run `kclust delete {cluster}` again"))
         }
         OpsError::NoSuchSnapshot { cluster, newest, .. } => {
-            let words = newest.iter().fold(Words::new(error.to_string()), |words, name| words.cause(name));
-            match newest.is_empty() {
-                true => words.hint(format!("there are none yet; `kclust backup {cluster}` takes one")),
-                false => words.hint(format!("above are the newest ones; `kclust get backups {cluster}` lists all")),
+            if newest.is_empty() {
+                return Words::new(format!("cluster {cluster} has no snapshots yet"))
+                    .hint(format!("`kclust backup {cluster}` takes one"));
             }
+            let words = newest.iter().fold(Words::new(error.to_string()), |words, name| words.cause(name));
+            words.hint(format!("above are the newest ones; `kclust get backups {cluster}` lists all"))
         }
         OpsError::EarlierCluster { .. } => Words::new(error.to_string())
             .cause("Its Secrets were encrypted with keys that are gone, and the API server could not read them.")
@@ -238,7 +239,8 @@ fn ops_words(error: &OpsError) -> Words {
         OpsError::BackupUnanswered { cluster, why, slots } => {
             let words = slot_words(unanswered_words(error.to_string(), why), slots);
             words.hint(format!(
-                "a control plane that leads etcd answers as soon as it can: `kclust get backups {cluster}` then lists the                  snapshot; `kclust validate {cluster}` tells whether they work"
+                "a control plane that leads etcd answers as soon as it can: `kclust get backups {cluster}` then lists the \
+                 snapshot; `kclust validate {cluster}` tells whether they work"
             ))
         }
         OpsError::StoredSpec { problem, .. } => Words::new(error.to_string())

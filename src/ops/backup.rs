@@ -71,7 +71,10 @@ async fn request(environment: &Environment<'_>, store: &ClusterStore<'_>, timeou
         }
         let id = RequestId::new(environment.clock.now(), rand::random());
         match store.request_backup(&id, request.as_ref()).await {
-            Ok(()) => return Ok(id),
+            Ok(()) => {
+                environment.operator.note("asked for a snapshot; waiting for the slot that leads etcd");
+                return Ok(id);
+            }
             Err(error @ StoreError::Changed { .. }) => refused = Some(error),
             Err(error) => return Err(error.into()),
         }

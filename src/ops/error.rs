@@ -88,7 +88,7 @@ pub enum OpsError {
 /// Why waiting for the slots ended without their answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
-    #[error("no answer in {} s", after.as_secs())]
+    #[error("no answer in {}", span(*after))]
     TimedOut { after: Duration },
     #[error("interrupted")]
     Interrupted,
@@ -97,6 +97,14 @@ pub enum Unanswered {
     LockLost { reason: String },
     #[error("the state store cannot be read any more")]
     OutOfSight { source: Box<StoreError> },
+}
+
+/// As it was asked for: whole minutes as such.
+fn span(duration: Duration) -> String {
+    match (duration.as_secs() / 60, duration.as_secs() % 60) {
+        (minutes @ 1.., 0) => format!("{minutes} min"),
+        _ => format!("{} s", duration.as_secs()),
+    }
 }
 
 impl OpsError {

@@ -188,7 +188,7 @@ async fn under_lock(
         Before::Done | Before::Abandoned { .. } => {
             environment.operator.phase("asking the slots to restore");
             match store.request_restore(&plan.epoch, &plan.snapshot.key, last).await {
-                Ok(()) => {}
+                Ok(()) => environment.operator.note(&format!("asked the slots; waiting for {}", plan.slots.join(", "))),
                 Err(StoreError::Changed { .. }) => return Err(changed()),
                 Err(error) => return Err(error.into()),
             }

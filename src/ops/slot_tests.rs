@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Approval, Environment, Operator, RestorePlan, StateRoot};
+use super::{Approval, Environment, ManifestReader, Operator, RestorePlan, StateRoot};
 use crate::apply::{Event, Observer, Stop};
 use crate::cloud::Identity;
 use crate::plan::Plan;
@@ -53,6 +54,13 @@ struct Nobody;
 
 impl Observer for Nobody {
     fn on(&self, _event: Event<'_>) {}
+}
+
+#[async_trait]
+impl ManifestReader for Nobody {
+    async fn read(&self, source: &str) -> Result<Vec<u8>, String> {
+        Err(format!("neither a backup nor a restore reads {source}"))
+    }
 }
 
 /// 2026-11-26T22:20:00Z, always.
@@ -118,6 +126,7 @@ impl Team {
             objects: Arc::clone(&self.objects) as Arc<dyn ObjectStore>,
             state_root: self.root.clone(),
             clock: Arc::new(Stopped),
+            manifests: &Nobody,
             observer: &Nobody,
             operator: &self.operator,
             stop: &self.stop,

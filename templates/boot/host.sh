@@ -5,6 +5,8 @@
 prepare_host() {
   write_node_files
   if [ "$ROLE" = control-plane ]; then write_control_plane_files; fi
+  # Closed to others, whatever modes the pod network gives its files.
+  install -d -m 700 /etc/cni/net.d
   modprobe --all overlay br_netfilter
   sysctl --quiet --load=/etc/sysctl.d/90-kclust.conf
   systemctl daemon-reload

@@ -113,11 +113,6 @@ wait_for() {
   done
 }
 
-# complain TEXT: S3 gives no answer that counts (see aws.sh).
-complain() {
-  problem "$*"
-}
-
 # json_text TEXT: a JSON string.
 json_text() {
   local text=${1//\\/\\\\}

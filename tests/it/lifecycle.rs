@@ -54,3 +54,16 @@ fn ha_private() {
 fn ml_spot_gpu() {
     lives_and_dies(&Account::new().with_zone("example.com"), "ml-spot-gpu", "ml.example.com", "us-west-2");
 }
+
+/// A slot hands over what it holds before its instance ends; a worker has nothing to hand over.
+#[test]
+fn instances_of_slots_are_held_when_they_end() {
+    let account = Account::new();
+    account.kclust(&["create", "-f", "examples/minimal.yaml", "--yes", "-q"]).expect(0);
+    let world = account.world();
+    let groups = world["regions"]["us-east-1"]["autoScalingGroups"].as_object().unwrap();
+    let hooks: Vec<_> = groups.iter().map(|(name, group)| (name.as_str(), group["hooks"].clone())).collect();
+    let (slot, workers) = ("cp-1-dev-k8s-local-8fbf0edd", "workers-dev-k8s-local-8fbf0edd");
+    assert_eq!(hooks, [(slot, json!(["kclust-end"])), (workers, json!([]))]);
+    account.kclust(&["delete", "dev.k8s.local", "--yes", "-q"]).expect(0);
+}

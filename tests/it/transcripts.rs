@@ -2,6 +2,7 @@
 //!
 //! `INSTA_UPDATE=always cargo test --test it transcripts` writes them anew; then read them.
 
+mod backups;
 mod terminal;
 
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Account, example, run};
+use crate::harness::{Account, Run, Running, example, run};
 
 /// A session at the shell.
 struct Transcript<'a> {
@@ -32,6 +33,18 @@ impl<'a> Transcript<'a> {
         let mut command = self.account.command(&args);
         prepare(&mut command);
         let run = run(&mut command);
+        self.add(line, &run)
+    }
+
+    /// Runs a command line, and does something while it runs.
+    fn run_while(&mut self, line: &str, meanwhile: impl FnOnce(&Account)) -> &mut Self {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let running = Running::start(&mut self.account.command(&args));
+        meanwhile(self.account);
+        self.add(line, &running.wait())
+    }
+
+    fn add(&mut self, line: &str, run: &Run) -> &mut Self {
         let _ = writeln!(self.text, "$ kclust {line}");
         self.text.push_str(&run.stdout);
         if !run.stderr.is_empty() {
@@ -51,13 +64,15 @@ impl<'a> Transcript<'a> {
 /// where columns matter, of the same length.
 #[track_caller]
 fn is_golden(name: &str, text: &str, account: &Account) {
-    const SAME_EACH_TIME: [(&str, &str); 17] = [
+    const SAME_EACH_TIME: [(&str, &str); 18] = [
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"\b(manifest|values) [0-9a-f]{12}\b", "$1 000000000000"),
         (r"\brequest id [0-9a-f-]{36}", "request id 00000000-0000-0000-0000-000000000000"),
         (r"\b([a-z]{1,12})-[0-9a-f]{17}\b", "$1-00000000000000000"),
         (r"\b([a-z]{1,12})-[0-9a-f]{2,16}…", "$1-0…"),
         (r"does not resolve: .*", "does not resolve: REASON"),
         (r"\bZ[0-9A-Z]{10,32}\b", "Z0000000000000"),
+        (r"\b\d{8}T\d{6}Z-[0-9a-f]{8}\b", "20260102T030405Z-00000000"),
         (r"\b[0-9a-f]{64}\b", "HASH"),
         (r"\bsha256:[0-9a-f]{12}\b", "sha256:000000000000"),
         (r"\(\d+ bytes\)", "(N bytes)"),

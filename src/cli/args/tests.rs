@@ -139,7 +139,10 @@ fn usage_errors_say_what_is_allowed_and_exit_2() {
         ("kclust render dev --out x", "--file <FILE>"),
         ("kclust validate -q -v", "cannot be used with"),
         ("kclust restore dev", "--from <SNAPSHOT>"),
-        ("kclust restore dev --from latest --timeout 1h30m", "it must be a whole number and a unit (s, m or h), such as 15m"),
+        (
+            "kclust restore dev --from latest --timeout 1h30m",
+            "it must be a whole number above 0 and a unit (s, m, h or d), such as 15m",
+        ),
         ("kclust backup dev --timeout 0s", "such as 15m"),
         ("kclust backup dev --timeout m", "such as 15m"),
         ("kclust creat", "'create'"),
@@ -152,10 +155,10 @@ fn usage_errors_say_what_is_allowed_and_exit_2() {
 
 #[test]
 fn durations_are_a_number_and_a_unit() {
-    for (text, seconds) in [("90s", 90), ("15m", 900), ("2h", 7200)] {
+    for (text, seconds) in [("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86_400)] {
         assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
     }
-    for text in ["", "15", "-5m", "+5m", "1.5h", "5 m", "5d", "99999999999s"] {
+    for text in ["", "15", "-5m", "+5m", "1.5h", "5 m", "0m", "5w", "99999999999s"] {
         assert!(duration(text).is_err(), "{text}");
     }
 }

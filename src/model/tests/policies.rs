@@ -129,7 +129,7 @@ const PARTS: [&str; 14] = [
     "nodes/status/i-1.json",
     "control-plane/restore",
     "control-plane/restored/20261126T221500Z-00000000/cp-1",
-    "addons/a.yaml",
+    "bootstrap/addon-own-1.yaml",
     "assets/a",
     "backups/etcd/20261126T221500Z-r1.db.zst",
 ];
@@ -157,7 +157,7 @@ fn a_worker_reads_what_it_boots_from_and_writes_its_status_and_that_is_all() {
     assert_allowed("nodes", true, listed(may));
     assert_allowed("nodes", false, all_but(may));
     assert_allowed("nodes", true, ["prod/bootstrap/boot-1.sh", "prod/nodes/bootstrap.kubeconfig"].map(listing));
-    let closed = ["", "prod", "prod/", "prod/pki/", "prod/control-plane/", "prod/backups/etcd/", "prod/addons/", "prod/history/"];
+    let closed = ["", "prod", "prod/", "prod/pki/", "prod/control-plane/", "prod/backups/etcd/", "prod/history/"];
     assert_allowed("nodes", false, closed.map(listing));
     assert_allowed("nodes", false, [request("s3:ListBucket", BUCKET.to_owned(), &[])]);
 }
@@ -171,7 +171,8 @@ fn a_control_plane_reads_the_state_and_writes_what_is_its_own_part() {
         "control-plane/restored/20261126T221500Z-00000000/cp-1",
         "backups/etcd/20261126T221500Z-r1.db.zst",
     ];
-    let read = [written, &["cluster.yaml", "pki/ca.key", "bootstrap/boot-1.sh", "addons/a.yaml", "assets/a"]].concat();
+    let read =
+        [written, &["cluster.yaml", "pki/ca.key", "bootstrap/boot-1.sh", "bootstrap/addon-own-1.yaml", "assets/a"]].concat();
     let may: &[(&str, &[&str])] = &[("s3:GetObject", &read), ("s3:PutObject", written), ("s3:DeleteObject", written)];
     assert_allowed("control-plane", true, listed(may));
     assert_allowed("control-plane", false, all_but(may));

@@ -55,7 +55,11 @@ async fn a_request_that_was_replaced_is_waited_for_in_its_place() {
     });
     play_leader(&team.objects, NEW);
     assert_eq!(run(&team).await.unwrap().key, NEW);
-    assert_eq!(team.notes(), ["another request took the place of this one: waiting for that"]);
+    let notes = [
+        "asked for a snapshot; waiting for the slot that leads etcd",
+        "another request took the place of this one: waiting for that",
+    ];
+    assert_eq!(team.notes(), notes);
 }
 
 #[tokio::test(start_paused = true)]

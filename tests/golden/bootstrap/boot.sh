@@ -186,6 +186,33 @@ RandomizedDelaySec=30min
 [Install]
 WantedBy=timers.target
 KCLUST_END
+  put 644 '/etc/systemd/system/kclust-tend.service' <<'KCLUST_END'
+[Unit]
+Description=Applies addons, takes snapshots of etcd and restores one when ordered
+# The boot program starts it at every boot, when the API server of this slot answers.
+After=containerd.service
+
+[Service]
+ExecStart=/usr/local/lib/kclust/start tend
+Environment=HOME=/root
+Restart=always
+RestartSec=5
+KCLUST_END
+  put 644 '/etc/systemd/system/kclust-end.service' <<'KCLUST_END'
+[Unit]
+Description=Ends this control-plane slot in order when its instance is taken away or shut down
+# The boot program starts it at every boot, when there is something to end. What starts first is stopped last: containers, the kubelet and the network are still there when the slot ends.
+After=containerd.service kubelet.service network-online.target
+Wants=network-online.target
+
+[Service]
+ExecStart=/usr/local/lib/kclust/start watch-for-end
+ExecStop=/usr/local/lib/kclust/start stop
+Environment=HOME=/root
+Restart=on-failure
+RestartSec=5
+TimeoutStopSec=60
+KCLUST_END
   put 600 '/etc/kubernetes/apiserver/admission.yaml' <<'KCLUST_END'
 # Events beyond these rates are refused: what runs wild must not crowd everything else out of etcd. Clients that behave send fewer for
 # one object by themselves.
@@ -273,12 +300,27 @@ now() {
   date --utc +%Y-%m-%dT%H:%M:%SZ
 }
 
-# step TEXT: begins a step; the log and the status object tell it.
+# milliseconds: since the epoch.
+milliseconds() {
+  local now=$EPOCHREALTIME
+  # The separator is that of the locale.
+  printf '%s' "$((${now//[!0-9]/} / 1000))"
+}
+
+# step TEXT: begins a step; the log and the status object tell it. Beside the present step all earlier ones are kept, a line each:
+# when it began, in milliseconds since the epoch, and its text.
 step() {
   log "== $*"
-  printf '%s' "$*" > "$RUN_DIR/step"
+  printf '%s %s\n' "$(milliseconds)" "$*" >> "$RUN_DIR/steps"
   now > "$RUN_DIR/since"
   rm -f "$RUN_DIR/error"
+}
+
+# present_step: its text.
+present_step() {
+  local last=''
+  if [ -e "$RUN_DIR/steps" ]; then last=$(tail -n 1 "$RUN_DIR/steps"); fi
+  printf '%s' "${last#* }"
 }
 
 # problem TEXT: what keeps the present step from ending.
@@ -304,6 +346,13 @@ on_error() {
 # failure: why the last attempt, or the program, failed.
 failure() {
   cat "$FAILURE" 2> /dev/null || printf 'for an unknown reason'
+}
+
+# summary OUTPUT: the lines that say what is wrong, as one, short enough for a status object.
+summary() {
+  local wrong
+  wrong=$(grep -iE 'error|invalid|denied|refused|not found|no matches|failed|unable|cannot' <<< "$1" || tail -n 3 <<< "$1")
+  tr '\n' ' ' <<< "$wrong" | cut -c 1-600
 }
 
 # attempt COMMAND [ARGUMENT...]: runs it in a subshell that ends at the first error, and leaves its exit status in ATTEMPT. Not to be
@@ -335,16 +384,18 @@ retry() {
   done
 }
 
-# wait_for NAME COMMAND [ARGUMENT...]: asks every second until the command succeeds; says every half minute what it waits for.
+# wait_for NAME COMMAND [ARGUMENT...]: asks until the command succeeds, every second for two minutes, then every five; says every half
+# minute what it waits for.
 wait_for() {
-  local name=$1 begin=$SECONDS told=0
+  local name=$1 begin=$SECONDS told=0 waited
   shift
   until "$@"; do
-    if ((SECONDS - begin >= told + 30)); then
-      told=$((SECONDS - begin))
+    waited=$((SECONDS - begin))
+    if ((waited >= told + 30)); then
+      told=$waited
       problem "waiting for $name since $told s"
     fi
-    sleep 1
+    sleep "$((waited < 120 ? 1 : 5))"
   done
 }
 
@@ -355,12 +406,35 @@ json_text() {
   printf '"%s"' "${text//[[:cntrl:]]/ }"
 }
 
+# steps_json: the steps of this boot and how long each took; the present one has no end yet.
+steps_json() {
+  local start text next next_text separator=''
+  read -r start text || true
+  while [ -n "$start" ]; do
+    next='' next_text=''
+    read -r next next_text || true
+    printf '%s{"step": %s, "since": "%s", "seconds": %s}' "$separator" "$(json_text "$text")" \
+      "$(date --utc --date "@$((start / 1000))" +%Y-%m-%dT%H:%M:%SZ)" "$(elapsed "$start" "$next")"
+    separator=', ' start=$next text=$next_text
+  done
+}
+
+# elapsed FROM TO: seconds with a fraction between two times in milliseconds; null without an end.
+elapsed() {
+  if [ -z "$2" ]; then
+    printf null
+  else
+    printf '%d.%03d' "$((($2 - $1) / 1000))" "$((($2 - $1) % 1000))"
+  fi
+}
+
 # status_json: the status object of this node.
 status_json() {
   local error=null
   if [ -e "$RUN_DIR/error" ]; then error=$(json_text "$(< "$RUN_DIR/error")"); fi
-  printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s}\n' "$(json_text "$INSTANCE_ID")" \
-    "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(< "$RUN_DIR/step")")" "$(json_text "$(< "$RUN_DIR/since")")" "$error"
+  printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s, "steps": [%s]}\n' \
+    "$(json_text "$INSTANCE_ID")" "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(present_step)")" \
+    "$(json_text "$(< "$RUN_DIR/since")")" "$error" "$(steps_json < "$RUN_DIR/steps")"
 }
 
 # publish_status: writes the status object when it is another than the last one.
@@ -384,6 +458,91 @@ end_of_program() {
   kill "$PUBLISHER" 2> /dev/null || true
   if [ "$1" -ne 0 ]; then problem "ended: $(failure)"; fi
   publish_status || true
+}
+
+# shellcheck shell=bash
+# --- What the boot program asks of S3 and of EC2, beyond aws.sh
+
+# s3_upload FILE KEY: a large file becomes the object, without being read into memory.
+s3_upload() {
+  s3_request PUT "$2" application/octet-stream --fail --output /dev/null --upload-file "$1" --max-time 1800
+}
+
+s3_delete() {
+  s3_request DELETE "$1" '' --fail --output /dev/null --request DELETE
+}
+
+# s3_list PREFIX: keys that start with it, sorted, a line each; all below the cluster's prefix. At most 1000.
+s3_list() {
+  local answer query
+  # Sorted, as the signature wants it.
+  query="list-type=2&prefix=$(urlencode "$S3_PREFIX/$1")"
+  answer=$(aws_request s3 "$S3_REGION" GET "$S3_URL/?$query" '' '' --fail) || return
+  grep --only-matching '<Key>[^<]*' <<< "$answer" | cut -c "$((${#S3_PREFIX} + 7))-" || true
+}
+
+# s3_exists KEY: whether there is such an object. Only 200 and 404 are answers. Anything else (an outage; a 403, which is what a
+# missing key gives without s3:ListBucket) says nothing, so S3 is asked again.
+s3_exists() {
+  local status pause=1
+  while true; do
+    status=$(s3_request HEAD "$1" '' --head --output /dev/null --write-out '%{http_code}') || true
+    case $status in
+      200) return 0 ;;
+      404) return 1 ;;
+    esac
+    problem "S3 answers $status when asked for $1; again in $pause s"
+    sleep "$pause"
+    pause=$((pause < 16 ? pause * 2 : 30))
+  done
+}
+
+# s3_create KEY TEXT: makes the object unless it exists. Success if it was made; 1 if it exists, be it by a try of mine whose answer was
+# lost.
+s3_create() {
+  local status pause=1
+  while true; do
+    status=$(s3_request PUT "$1" application/octet-stream --output /dev/null --write-out '%{http_code}' --request PUT \
+      --header 'If-None-Match: *' --data-binary "$2") || true
+    case $status in
+      200) return 0 ;;
+      412) return 1 ;;
+    esac
+    # 409 is a conditional write at the same time as another.
+    problem "S3 answers $status to the writing of $1; again in $pause s"
+    sleep "$pause"
+    pause=$((pause < 16 ? pause * 2 : 30))
+  done
+}
+
+# urlencode TEXT: percent-encoding of RFC 3986.
+urlencode() {
+  local LC_ALL=C text=$1 encoded='' character
+  while [ -n "$text" ]; do
+    character=${text:0:1}
+    case $character in
+      [a-zA-Z0-9._~-]) encoded+=$character ;;
+      *) printf -v character '%%%02X' "'$character" && encoded+=$character ;;
+    esac
+    text=${text:1}
+  done
+  printf '%s' "$encoded"
+}
+
+# aws_query SERVICE VERSION ACTION [NAME=VALUE...]: a call of a query API, at the address beside EC2's; XML on standard output, that of
+# an error too.
+aws_query() {
+  local body="Action=$3&Version=$2" parameter
+  for parameter in "${@:4}"; do
+    body+="&${parameter%%=*}=$(urlencode "${parameter#*=}")"
+  done
+  aws_request "$1" "$REGION" POST "${EC2_URL/ec2./$1.}" 'application/x-www-form-urlencoded; charset=utf-8' "$body" \
+    --fail-with-body --data "$body"
+}
+
+# ec2 ACTION [NAME=VALUE...]
+ec2() {
+  aws_query ec2 2016-11-15 "$@"
 }
 
 # shellcheck shell=bash
@@ -422,6 +581,8 @@ for_this_instance() {
 prepare_host() {
   write_node_files
   if [ "$ROLE" = control-plane ]; then write_control_plane_files; fi
+  # Closed to others, whatever modes the pod network gives its files.
+  install -d -m 700 /etc/cni/net.d
   modprobe --all overlay br_netfilter
   sysctl --quiet --load=/etc/sysctl.d/90-kclust.conf
   systemctl daemon-reload
@@ -447,7 +608,7 @@ map_api_name() {
 # shellcheck shell=bash
 # --- Software
 
-# What is installed: a file for each download, holding its version and digest. Images that were prepared have them already.
+# What was installed: a file for each download, holding its version and digest.
 INSTALLED_DIR=/var/lib/kclust/installed
 
 case $(uname -m) in
@@ -477,18 +638,45 @@ digest_of() {
   printf '%s' "$digest"
 }
 
+# version_of NAME: the version that answers on this machine, whoever installed it; nothing when there is none.
+version_of() {
+  local answer
+  case $1 in
+    kubeadm) answer=$(kubeadm version --output short) ;;
+    kubelet) answer=$(kubelet --version) ;;
+    kubectl) answer=$(kubectl version --client) ;;
+    cni-plugins) answer=$(/opt/cni/bin/bridge --version) ;;
+    etcd) answer=$(etcdctl version && etcdutl version) ;;
+    *) answer=$("$1" --version || "$1" version) ;;
+  esac 2>&1 || return 0
+  if [[ $answer =~ [0-9]+\.[0-9]+\.[0-9]+ ]]; then printf '%s' "${BASH_REMATCH[0]}"; fi
+}
+
+# is_installed NAME VERSION: whether this program installed it, with the digest that it must have, or a prepared image has the version.
+# What an installation that was cut short left does not count.
+is_installed() {
+  local version digest=${DIGESTS["$1-$ARCHITECTURE"]:-} found
+  if [ -e "$INSTALLED_DIR/$1.download" ]; then return 1; fi
+  if [ ! -e "$INSTALLED_DIR/$1" ]; then
+    [ "$(version_of "$1")" = "$2" ]
+  else
+    read -r version found < "$INSTALLED_DIR/$1" || true
+    [ "$version" = "$2" ] && [ "$found" = "${digest:-$found}" ]
+  fi
+}
+
 # provide NAME VERSION PATH CHECKSUMS INSTALLER: downloads, checks and installs, unless that has been done.
 provide() {
   local name=$1 version=$2 path=$3 digest file=$INSTALLED_DIR/$1.download
+  if is_installed "$name" "$version"; then return; fi
   digest=$(digest_of "$name" "$path" "$4")
-  if [ -e "$INSTALLED_DIR/$name" ] && [ "$(< "$INSTALLED_DIR/$name")" = "$version $digest" ]; then return; fi
   fetch "$path" --output "$file"
   if ! echo "$digest  $file" | sha256sum --check --status; then
-    fail "$path does not have the SHA-256 $digest but $(sha256sum < "$file")"
+    fail "$path does not have the SHA-256 $digest but $(sha256sum < "$file" | cut -c 1-64)"
   fi
   "$5" "$name" "$file"
   rm "$file"
-  printf '%s %s' "$version" "$digest" > "$INSTALLED_DIR/$name"
+  printf '%s %s\n' "$version" "$digest" > "$INSTALLED_DIR/$name"
   log "installed $name $version"
 }
 
@@ -500,8 +688,11 @@ install_cni_plugins() {
   install -d -m 755 /opt/cni/bin
   tar --extract --gzip --no-same-owner --directory /opt/cni/bin --file "$2"
 }
-install_etcdctl() {
-  tar --extract --gzip --no-same-owner --directory /usr/local/bin --strip-components=1 --wildcards --file "$2" '*/etcdctl'
+install_etcd_tools() {
+  tar --extract --gzip --no-same-owner --directory /usr/local/bin --strip-components=1 --wildcards --file "$2" '*/etcdctl' '*/etcdutl'
+}
+install_helm() {
+  tar --extract --gzip --no-same-owner --directory /usr/local/bin --strip-components=1 --wildcards --file "$2" '*/helm'
 }
 
 provide_kubernetes() {
@@ -526,9 +717,15 @@ provide_cni_plugins() {
   provide cni-plugins "$CNI_PLUGINS_VERSION" "$path" "$path.sha256" install_cni_plugins
 }
 
-provide_etcdctl() {
+provide_etcd_tools() {
   local release=github.com/etcd-io/etcd/releases/download/v$ETCD_VERSION
-  provide etcd "$ETCD_VERSION" "$release/etcd-v$ETCD_VERSION-linux-$ARCHITECTURE.tar.gz" "$release/SHA256SUMS" install_etcdctl
+  provide etcd "$ETCD_VERSION" "$release/etcd-v$ETCD_VERSION-linux-$ARCHITECTURE.tar.gz" "$release/SHA256SUMS" install_etcd_tools
+}
+
+# provide_helm: only where there are charts to install.
+provide_helm() {
+  local path=get.helm.sh/helm-v$HELM_VERSION-linux-$ARCHITECTURE.tar.gz
+  provide helm "$HELM_VERSION" "$path" "$path.sha256sum" install_helm
 }
 
 # together COMMAND...: runs commands of one word at the same time; succeeds if all do.
@@ -554,7 +751,7 @@ install_runtime() {
 # install_node_programs: everything else.
 install_node_programs() {
   if [ "$ROLE" = control-plane ]; then
-    together provide_kubeadm provide_kubelet provide_cni_plugins provide_kubectl provide_etcdctl
+    together provide_kubeadm provide_kubelet provide_cni_plugins provide_kubectl provide_etcd_tools
   else
     together provide_kubeadm provide_kubelet provide_cni_plugins
   fi
@@ -769,7 +966,7 @@ replace_member() {
   if [ -z "$others" ]; then
     fail "the cluster's only etcd volume is lost; it is not initialised a second time. kclust restore brings a snapshot back"
   fi
-  phase certs etcd-healthcheck-client > /dev/null
+  phase certs etcd-healthcheck-client
   if ! has_quorum "$others"; then
     fail "no quorum among $others; the cluster is not initialised a second time. If their volumes are lost too: kclust restore"
   fi
@@ -789,9 +986,11 @@ replace_member() {
 # shellcheck shell=bash
 # --- A control-plane slot assembles itself: from the PKI, its fixed address and its volume. It never joins.
 
-# phase NAME...: one phase of kubeadm init.
+# phase NAME...: one phase of kubeadm init. What it prints is of interest when it fails.
 phase() {
-  kubeadm init phase "$@" --config /etc/kclust/kubeadm.yaml
+  local output
+  log "kubeadm init phase $*"
+  output=$(kubeadm init phase "$@" --config /etc/kclust/kubeadm.yaml 2>&1) || fail "kubeadm init phase $*: $(summary "$output")"
 }
 
 write_kubeadm_configuration() {
@@ -802,19 +1001,49 @@ write_kubeadm_configuration() {
   } | put 600 /etc/kclust/kubeadm.yaml
 }
 
-# choose_path: by two facts, both known before anything is written: etcd data on my volume, and the marker of the cluster.
+# choose_path: by what is known before anything is written: etcd data on my volume, the marker of the cluster, and the order to restore a
+# snapshot, if there is one. Where the others have no quorum an order is what helps, so it is looked for again and again.
 choose_path() {
-  if has_etcd_data; then
-    step "restart: the volume holds etcd data"
-    # etcd has a WAL and ignores them. The same as at the first boot, so that the manifest stays the same.
-    retry write_etcd_patches new "$(all_members)"
-  elif ! s3_exists control-plane/initialized; then
-    step "first boot: no etcd data, and the cluster is not initialised"
-    retry write_etcd_patches new "$(all_members)"
-  else
-    step "lost volume: no etcd data, but the cluster is initialised"
-    retry replace_member
-  fi
+  local pause=1
+  while true; do
+    read_restore_order
+    if restore_is_due && ! s3_exists "$(restored_marker)"; then
+      step "restore: an operator ordered to restore $RESTORE_KEY"
+      stop_control_plane
+      retry restore_member
+      retry write_etcd_patches new "$(all_members)"
+      return
+    fi
+    if restore_is_due && has_etcd_data; then
+      log "the volume holds data from before the restore, which this slot has followed with another volume"
+      set_data_aside
+    fi
+    if has_etcd_data; then
+      step "restart: the volume holds etcd data"
+      # etcd has a WAL and ignores them. The same as at the first boot, so that the manifest stays the same.
+      retry write_etcd_patches new "$(all_members)"
+      return
+    fi
+    if ! s3_exists control-plane/initialized; then
+      step "first boot: no etcd data, and the cluster is not initialised"
+      retry write_etcd_patches new "$(all_members)"
+      return
+    fi
+    if [ "$pause" -eq 1 ]; then step "lost volume: no etcd data, but the cluster is initialised"; fi
+    attempt replace_member
+    if [ "$ATTEMPT" -eq 0 ]; then return; fi
+    problem "$(failure); again in $pause s"
+    sleep "$pause"
+    pause=$((pause < 16 ? pause * 2 : 30))
+  done
+}
+
+# settle_path: etcd may start. What was restored is marked first: a slot that loses its volume from here on is a lost member, and does not
+# restore a second time.
+settle_path() {
+  if [ -z "$RESTORE_EPOCH" ]; then return; fi
+  retry mark_volume
+  if s3_create "$(restored_marker)" "$(now)"; then log "marked this slot as restored"; fi
 }
 
 # assemble: etcd and the kubelet first. An API server that is up long before its etcd gives up and costs another start.
@@ -837,7 +1066,7 @@ assembly() {
 # is_assembled: whether this machine was, from the same documents, and has its data: a reboot. Then the kubelet has started all by itself,
 # and to stop it half-way would only cost time.
 is_assembled() {
-  has_etcd_data && [ -e /etc/kclust/assembled ] && [ "$(< /etc/kclust/assembled)" = "$(assembly)" ]
+  has_etcd_data && ! restore_is_due && [ -e /etc/kclust/assembled ] && [ "$(< /etc/kclust/assembled)" = "$(assembly)" ]
 }
 
 assemble_slot() {
@@ -847,6 +1076,7 @@ assemble_slot() {
   wait_for_downloads
   name_host
   choose_path
+  settle_path
   step "assembling the control plane"
   retry assemble
   systemctl --quiet enable kubelet.service
@@ -879,6 +1109,7 @@ boot_control_plane() {
   retry mount_volume
   retry stamp_volume
   retry write_kubeadm_configuration
+  read_restore_order
   if is_assembled; then
     step "reboot: waiting for downloads"
     wait_for_downloads
@@ -893,6 +1124,8 @@ boot_control_plane() {
   mark_initialized
   step "setting up the cluster"
   set_up_cluster
+  # Not `restart`: to stop kclust-end is to stop the control plane.
+  systemctl start --no-block kclust-end.service kclust-tend.service
   step "registering the node"
   retry register_node
   retry publish_credential
@@ -937,7 +1170,10 @@ set_up_cluster() {
       log "doing the phases of the cluster"
       attempt cluster_phases
       if [ "$ATTEMPT" -eq 0 ]; then
+        # First what workers wait for.
+        retry publish_credential
         if s3_create "$marker" "$INSTANCE_ID"; then log "the phases of the cluster are done"; fi
+        return
       else
         problem "cluster_phases: $(failure)"
       fi
@@ -969,6 +1205,470 @@ END
 }
 
 # shellcheck shell=bash
+# --- Addons: what the settings object names is applied by one slot at a time, and again when it changes
+
+# The settings as last read.
+SETTINGS=$RUN_DIR/settings
+ADMIN_KUBECONFIG=/etc/kubernetes/admin.conf
+# How long the lease of the slot that applies is good without being renewed; longer than any single addon may take.
+LEASE_SECONDS=900
+
+# read_settings: the settings object, as a file.
+read_settings() {
+  s3_get control-plane/settings > "$SETTINGS.new" || fail "control-plane/settings cannot be read"
+  if [ "$(head -n 1 "$SETTINGS.new")" != 'format 1' ]; then
+    fail "control-plane/settings has a format that this boot program does not know: $(head -c 80 "$SETTINGS.new" | head -n 1)"
+  fi
+  mv "$SETTINGS.new" "$SETTINGS"
+}
+
+# setting NAME: a value of the settings.
+setting() {
+  awk -v name="$1" '$1 == name { print $2 }' "$SETTINGS"
+}
+
+# addon_lines: `NAME DIGEST KIND KEY SHA256 [NAMESPACE REPOSITORY CHART VERSION]` for each addon in order. The digest is that of all the
+# rest: when it changes, the addon is applied again.
+addon_lines() {
+  local word name rest
+  while read -r word name rest; do
+    if [ "$word" = addon ]; then printf '%s %s %s\n' "$name" "$(sha256sum <<< "$rest" | cut -c 1-16)" "$rest"; fi
+  done < "$SETTINGS"
+}
+
+cluster_kubectl() {
+  kubectl --kubeconfig "$ADMIN_KUBECONFIG" --namespace kube-system "$@"
+}
+
+# applied_digest NAME: what the cluster remembers of an addon.
+applied_digest() {
+  cluster_kubectl get configmap kclust-addons --ignore-not-found --output "jsonpath={.data['$1']}"
+}
+
+remember_applied() {
+  cluster_kubectl create configmap kclust-addons --dry-run=client --output yaml "--from-literal=$1=$2" |
+    cluster_kubectl apply --server-side --field-manager "kclust-$1" --filename - > /dev/null
+}
+
+# take_lease: whether this slot is the one that applies addons. Kubernetes refuses the write of whoever has not seen the last one.
+take_lease() {
+  local lease version holder renewed
+  lease=$(cluster_kubectl get lease kclust-addons --ignore-not-found \
+    --output 'jsonpath={.metadata.resourceVersion} {.spec.holderIdentity} {.spec.renewTime}') || return
+  read -r version holder renewed <<< "$lease" || true
+  if [ -n "$holder" ] && [ "$holder" != "$INSTANCE_ID" ] &&
+    (($(date +%s) - $(date --date "$renewed" +%s) < LEASE_SECONDS)); then
+    return 1
+  fi
+  {
+    printf 'apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: kclust-addons, namespace: kube-system'
+    if [ -n "$version" ]; then printf ', resourceVersion: "%s"' "$version"; fi
+    printf '}\nspec: {holderIdentity: %s, leaseDurationSeconds: %s, renewTime: "%s"}\n' "$INSTANCE_ID" "$LEASE_SECONDS" \
+      "$(date --utc +%Y-%m-%dT%H:%M:%S.%6NZ)"
+  } | if [ -n "$version" ]; then
+    cluster_kubectl replace --filename -
+  else
+    cluster_kubectl create --filename -
+  fi > /dev/null 2>&1
+}
+
+# give_lease_back: the next slot need not wait.
+give_lease_back() {
+  cluster_kubectl delete lease kclust-addons --ignore-not-found > /dev/null || true
+}
+
+# fetch_addon KEY SHA256 FILE: its manifest, or its chart's values.
+fetch_addon() {
+  s3_get "$1" > "$3" || fail "$1 cannot be read from the state bucket"
+  if ! echo "$2  $3" | sha256sum --check --status; then fail "$1 does not have the SHA-256 $2"; fi
+}
+
+# apply_manifest FILE: more than once where need be, because the API knows the kinds that a manifest defines only a moment after it
+# has them.
+apply_manifest() {
+  local try output
+  for try in 1 2 3 4; do
+    if output=$(cluster_kubectl apply --server-side --force-conflicts --field-manager kclust --filename "$1" 2>&1); then return; fi
+    if [[ $output != *'no matches for kind'* && $output != *'ensure CRDs are installed'* ]]; then break; fi
+    sleep "$try"
+  done
+  fail "$(summary "$output")"
+}
+
+# install_chart NAME VALUES NAMESPACE REPOSITORY CHART VERSION
+install_chart() {
+  local output source=("$5" --repo "$4")
+  if [[ $4 = oci://* ]]; then source=("$4/$5"); fi
+  provide_helm
+  output=$(HELM_CACHE_HOME=/var/cache/kclust/helm HELM_CONFIG_HOME=/var/lib/kclust/helm HELM_DATA_HOME=/var/lib/kclust/helm \
+    helm --kubeconfig "$ADMIN_KUBECONFIG" upgrade --install "$1" "${source[@]}" --version "$6" --namespace "$3" --create-namespace \
+    --values "$2" --history-max 3 --timeout 10m 2>&1) || fail "$(summary "$output")"
+}
+
+# apply_addon NAME KIND KEY SHA256 [NAMESPACE REPOSITORY CHART VERSION]
+apply_addon() {
+  local file=$RUN_DIR/addon.yaml
+  fetch_addon "$3" "$4" "$file"
+  case $2 in
+    manifest) apply_manifest "$file" ;;
+    chart) install_chart "$1" "$file" "${@:5}" ;;
+    *) fail "$1 is of a kind that this boot program does not know: $2" ;;
+  esac
+  rm "$file"
+}
+
+# apply_addons: what is new or has changed, in order. One that fails does not stop the others: it is reported, and tried again.
+apply_addons() {
+  local name digest rest words failed=0
+  while read -r name digest rest <&3; do
+    read -r -a words <<< "$rest"
+    if [ "$(applied_digest "$name")" = "$digest" ]; then
+      report_addon "$name" "${words[2]}" applied
+      continue
+    fi
+    attempt apply_addon "$name" "${words[@]}"
+    if [ "$ATTEMPT" -eq 0 ]; then
+      remember_applied "$name" "$digest"
+      log "applied the addon $name"
+      report_addon "$name" "${words[2]}" applied
+    else
+      log "the addon $name cannot be applied: $(failure)"
+      report_addon "$name" "${words[2]}" failed "$(failure)"
+      failed=1
+    fi
+  done 3< <(addon_lines)
+  publish_addons
+  return "$failed"
+}
+
+# report_addon NAME SHA256 STATE [ERROR]: one line of the report.
+report_addon() {
+  local error=null
+  if [ -n "${4:-}" ]; then error=$(json_text "$4"); fi
+  printf '{"name": %s, "sha256": "%s", "state": "%s", "error": %s, "since": "%s"}\n' "$(json_text "$1")" "$2" "$3" "$error" "$(now)" \
+    >> "$RUN_DIR/addons.new"
+}
+
+# publish_addons: the report, for people and for `kclust validate`.
+publish_addons() {
+  { printf '['; paste --serial --delimiters , "$RUN_DIR/addons.new"; printf ']\n'; } | s3_put control-plane/addons.json || true
+  rm "$RUN_DIR/addons.new"
+}
+
+# tend_addons: applies addons when the settings are not those that were last applied here. After a failure with growing pauses.
+tend_addons() {
+  local applied=$RUN_DIR/settings.applied
+  if cmp --quiet "$SETTINGS" "$applied" 2> /dev/null || ((SECONDS < ADDONS_AGAIN)); then return; fi
+  if ! take_lease; then return; fi
+  rm -f "$RUN_DIR/addons.new"
+  attempt apply_addons
+  give_lease_back
+  if [ "$ATTEMPT" -eq 0 ]; then
+    cp "$SETTINGS" "$applied"
+    ADDONS_PAUSE=15
+  else
+    ADDONS_AGAIN=$((SECONDS + ADDONS_PAUSE))
+    ADDONS_PAUSE=$((ADDONS_PAUSE < 240 ? ADDONS_PAUSE * 2 : 300))
+  fi
+}
+
+# shellcheck shell=bash
+# --- Snapshots of etcd, taken by the leader
+
+SNAPSHOT=/var/lib/kclust/snapshot.db
+
+# is_leader: whether the member of this slot leads etcd.
+is_leader() {
+  local status
+  status=$(etcdctl_at https://127.0.0.1:2379 endpoint status --write-out fields) || return
+  [ "$(sed -n 's/^"MemberID" : //p' <<< "$status")" = "$(sed -n 's/^"Leader" : //p' <<< "$status")" ]
+}
+
+# compressor: of what the image has.
+compressor() {
+  if command -v zstd > /dev/null; then echo zstd; else echo gzip; fi
+}
+
+# take_snapshot: a snapshot in the state bucket; its key is left in SNAPSHOT_KEY. etcdutl checks the file's own hash before it leaves.
+take_snapshot() {
+  local revision file suffix
+  install -d -m 700 "${SNAPSHOT%/*}"
+  rm -f "$SNAPSHOT" "$SNAPSHOT".*
+  etcdctl_at https://127.0.0.1:2379 --command-timeout 10m snapshot save "$SNAPSHOT" > /dev/null 2>&1 || fail "etcd gives no snapshot"
+  revision=$(etcdutl snapshot status "$SNAPSHOT" --write-out json | sed -n 's/.*"revision":\([0-9]*\).*/\1/p')
+  if [ -z "$revision" ]; then fail "the snapshot cannot be read"; fi
+  case $(compressor) in
+    zstd) suffix=zst && zstd --quiet --rm "$SNAPSHOT" ;;
+    gzip) suffix=gz && gzip "$SNAPSHOT" ;;
+  esac
+  file=$SNAPSHOT.$suffix
+  SNAPSHOT_KEY=backups/etcd/$(date --utc +%Y%m%dT%H%M%SZ)-r$revision.db.$suffix
+  s3_upload "$file" "$SNAPSHOT_KEY" || fail "the snapshot cannot be written to the state bucket"
+  log "snapshot of etcd: $SNAPSHOT_KEY ($(stat --format %s "$file") bytes)"
+  rm "$file"
+  printf '%s' "$SNAPSHOT_KEY" > "$RUN_DIR/snapshot-key"
+}
+
+# snapshot_time KEY: when it was taken, in seconds since the epoch; nothing when it is no snapshot of ours.
+snapshot_time() {
+  if [[ $1 =~ /([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z-r[0-9]+\.db\. ]]; then
+    date --utc --date "${BASH_REMATCH[1]}-${BASH_REMATCH[2]}-${BASH_REMATCH[3]} ${BASH_REMATCH[4]}:${BASH_REMATCH[5]}:${BASH_REMATCH[6]}" +%s
+  fi
+}
+
+# drop_old_snapshots: those beyond the retention time, but never the newest one.
+drop_old_snapshots() {
+  local keys key taken oldest
+  mapfile -t keys < <(s3_list backups/etcd/)
+  oldest=$(($(date +%s) - $(setting backup-retention)))
+  for key in "${keys[@]:0:$((${#keys[@]} > 0 ? ${#keys[@]} - 1 : 0))}"; do
+    taken=$(snapshot_time "$key")
+    if [ -n "$taken" ] && ((taken < oldest)); then
+      s3_delete "$key"
+      log "removed the snapshot $key, which is older than the retention time"
+    fi
+  done
+}
+
+# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be.
+snapshot_is_due() {
+  local interval newest taken now
+  interval=$(setting backup-interval)
+  now=$(date +%s)
+  if ((now < SNAPSHOT_NEXT)); then return 1; fi
+  newest=$(s3_list backups/etcd/) || return 1
+  newest=${newest##*$'\n'}
+  taken=$(snapshot_time "$newest")
+  SNAPSHOT_NEXT=$((${taken:-0} + interval))
+  ((now >= SNAPSHOT_NEXT))
+}
+
+# answer_request: takes the snapshot that an operator waits for (`kclust backup`).
+answer_request() {
+  local request
+  request=$(s3_get control-plane/backup-request 2> /dev/null) || return 0
+  if [ "$request" = "$ANSWERED" ] || ! is_leader; then return; fi
+  if [[ $(s3_get control-plane/backup-answer 2> /dev/null) != "$request"* ]]; then
+    attempt take_snapshot
+    if [ "$ATTEMPT" -eq 0 ]; then
+      printf '%s\n%s\n' "$request" "$(< "$RUN_DIR/snapshot-key")" | s3_put control-plane/backup-answer
+    else
+      printf '%s\nerror: %s\n' "$request" "$(failure)" | s3_put control-plane/backup-answer
+    fi
+  fi
+  ANSWERED=$request
+}
+
+# tend_backups: what an operator asks for, and a snapshot at every interval.
+tend_backups() {
+  answer_request
+  if ! snapshot_is_due || ! is_leader; then return; fi
+  attempt take_snapshot
+  if [ "$ATTEMPT" -eq 0 ]; then
+    SNAPSHOT_NEXT=$(($(date +%s) + $(setting backup-interval)))
+    attempt drop_old_snapshots
+  else
+    log "no snapshot could be taken: $(failure); again in a minute"
+    SNAPSHOT_NEXT=$(($(date +%s) + 60))
+  fi
+}
+
+# shellcheck shell=bash
+# --- Restoring a snapshot, when an operator says so (`kclust restore`), and never otherwise
+
+# The order: its epoch tells it from every other one.
+RESTORE_EPOCH='' RESTORE_KEY=''
+
+# read_restore_order: the newest order, if there ever was one.
+read_restore_order() {
+  local epoch='' key=''
+  RESTORE_EPOCH='' RESTORE_KEY=''
+  if ! s3_exists control-plane/restore; then return; fi
+  { read -r epoch && read -r key; } < <(s3_get control-plane/restore) || true
+  if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ ]]; then
+    RESTORE_EPOCH=$epoch RESTORE_KEY=$key
+  else
+    problem "control-plane/restore is not an order that this boot program understands; it is left alone"
+  fi
+}
+
+# volume_epoch: the order that the data on the volume came from; nothing for data that was never restored.
+volume_epoch() {
+  cat "$ETCD_MOUNT/.kclust-epoch" 2> /dev/null || true
+}
+
+# restore_is_due: whether there is an order that the volume has not followed.
+restore_is_due() {
+  [ -n "$RESTORE_EPOCH" ] && [ "$(volume_epoch)" != "$RESTORE_EPOCH" ]
+}
+
+# restored_marker: says that this slot followed the order.
+restored_marker() {
+  printf 'control-plane/restored/%s/%s' "$RESTORE_EPOCH" "$GROUP"
+}
+
+# set_data_aside: what is on the volume is kept, and kept from being used.
+set_data_aside() {
+  local aside=$ETCD_MOUNT/data.before-$RESTORE_EPOCH
+  if [ -e "$ETCD_MOUNT/data/member" ]; then
+    mv "$ETCD_MOUNT/data" "$aside"
+    log "the data that was on the volume is kept in $aside"
+  fi
+  install -d -m 700 "$ETCD_MOUNT/data"
+}
+
+# mark_volume: the data is that of the order, whatever happens next.
+mark_volume() {
+  put 600 "$ETCD_MOUNT/.kclust-epoch" <<< "$RESTORE_EPOCH"
+  sync --file-system "$ETCD_MOUNT"
+}
+
+# restore_member: this slot's member of a new etcd cluster that all slots make from the same snapshot, with the same members and the same
+# token, so that nobody need be first. Revisions jump, so that nobody who watched the old cluster takes an old one for a new one.
+restore_member() {
+  local packed=$SNAPSHOT.packed
+  install -d -m 700 "${SNAPSHOT%/*}"
+  log "fetching $RESTORE_KEY"
+  s3_request GET "$RESTORE_KEY" '' --fail --max-time 1800 --output "$packed" || fail "$RESTORE_KEY cannot be read"
+  case $RESTORE_KEY in
+    *.zst) zstd --quiet --decompress --force -o "$SNAPSHOT" "$packed" ;;
+    *.gz) gzip --decompress --stdout "$packed" > "$SNAPSHOT" ;;
+    *) cp "$packed" "$SNAPSHOT" ;;
+  esac
+  rm -rf "$packed" "$ETCD_MOUNT/data.new"
+  etcdutl snapshot restore "$SNAPSHOT" --data-dir "$ETCD_MOUNT/data.new" --name "$GROUP" --initial-cluster "$(all_members)" \
+    --initial-cluster-token "$CLUSTER_UID-$RESTORE_EPOCH" --initial-advertise-peer-urls "https://$ADDRESS:2380" \
+    --bump-revision 1000000000 --mark-compacted > /dev/null
+  rm "$SNAPSHOT"
+  set_data_aside
+  rmdir "$ETCD_MOUNT/data"
+  mv "$ETCD_MOUNT/data.new" "$ETCD_MOUNT/data"
+  mark_volume
+}
+
+# tend_restore: a running slot that finds a new order ends etcd and everything that serves from it, and assembles itself anew.
+tend_restore() {
+  read_restore_order
+  if ! restore_is_due; then return; fi
+  log "an operator ordered to restore $RESTORE_KEY: stopping the control plane"
+  stop_control_plane
+  rm -f /etc/kclust/assembled
+  systemctl restart --no-block kclust-boot.service
+  # The boot program starts this service again when the slot is assembled.
+  exit 0
+}
+
+# shellcheck shell=bash
+# --- The end of a slot's instance: leadership goes to another slot, etcd stops, volume and lifecycle hook are released
+
+# running_containers NAME: those that run what Kubernetes calls NAME.
+running_containers() {
+  local containers running
+  containers=$(ctr --namespace k8s.io containers list --quiet "labels.\"io.kubernetes.container.name\"==$1" 2> /dev/null) || return 0
+  running=$(ctr --namespace k8s.io tasks list | awk '$3 == "RUNNING" { print $1 }')
+  grep --fixed-strings --line-regexp "$containers" <<< "$running" || true
+}
+
+# stop_containers NAME SECONDS: asks them to end, and ends them when the time is over.
+stop_containers() {
+  local container begin=$SECONDS signal=SIGTERM
+  for container in $(running_containers "$1"); do ctr --namespace k8s.io tasks kill --signal "$signal" "$container" || true; done
+  while [ -n "$(running_containers "$1")" ]; do
+    if ((SECONDS - begin >= $2)); then
+      for container in $(running_containers "$1"); do ctr --namespace k8s.io tasks kill --signal SIGKILL "$container" || true; done
+    fi
+    sleep 0.2
+  done
+}
+
+# stop_control_plane: the kubelet first, which would start everything again; etcd last, which gives its leadership away when it is asked to end.
+stop_control_plane() {
+  systemctl stop kubelet.service
+  stop_containers kube-controller-manager 5 &
+  stop_containers kube-scheduler 5 &
+  stop_containers kube-apiserver 10
+  wait
+  stop_containers etcd 10
+}
+
+# hand_over_leadership: to the first other member that answers.
+hand_over_leadership() {
+  local endpoint status member
+  if ! is_leader; then return; fi
+  for endpoint in $(tr ',' ' ' <<< "$(other_endpoints)"); do
+    status=$(etcdctl_at "$endpoint" endpoint status --write-out fields 2> /dev/null) || continue
+    member=$(printf '%x' "$(sed -n 's/^"MemberID" : //p' <<< "$status")")
+    if etcdctl_at https://127.0.0.1:2379 move-leader "$member" > /dev/null; then
+      log "etcd's leader is now the member at $endpoint"
+      return
+    fi
+  done
+}
+
+# stop_slot: before a shutdown or a reboot. Nothing that fails here may hold the shutdown up.
+stop_slot() {
+  attempt hand_over_leadership
+  attempt stop_control_plane
+  if [ "$ATTEMPT" -ne 0 ]; then log "the control plane could not be stopped in order: $(failure)"; fi
+  log "the control plane of this slot has stopped"
+}
+
+# release_volume: so that the next instance of the slot need not wait until EC2 has taken this one down.
+release_volume() {
+  umount "$ETCD_MOUNT"
+  ec2 DetachVolume "VolumeId=$(< /etc/kclust/etcd-volume)" "InstanceId=$INSTANCE_ID" > /dev/null
+}
+
+# release_hook: the group goes on with the termination.
+release_hook() {
+  aws_query autoscaling 2011-01-01 CompleteLifecycleAction LifecycleHookName=kclust-end "AutoScalingGroupName=$AUTOSCALING_GROUP" \
+    "InstanceId=$INSTANCE_ID" LifecycleActionResult=CONTINUE > /dev/null
+}
+
+# end_slot: the group takes this instance away. What fails is told, and does not stop the rest: EC2 detaches the volume with the
+# instance, and the hook runs out.
+end_slot() {
+  local begin=$SECONDS action
+  step "ending: the autoscaling group terminates this instance"
+  systemctl --quiet stop kclust-tend.service kclust-credential.timer
+  stop_slot
+  for action in release_volume release_hook; do
+    attempt "$action"
+    if [ "$ATTEMPT" -ne 0 ]; then problem "$action: $(failure)"; fi
+  done
+  log "ended within $((SECONDS - begin)) s"
+  publish_status || true
+}
+
+# is_ending: whether the group is about to terminate this instance. Only an answer counts: outside of a group there is no such value.
+is_ending() {
+  [ "$(metadata meta-data/autoscaling/target-lifecycle-state)" = Terminated ]
+}
+
+watch_for_end() {
+  until is_ending; do sleep 5; done
+  end_slot
+}
+
+# shellcheck shell=bash
+# --- What a running slot looks after: orders to restore, addons, snapshots
+
+tend() {
+  ADDONS_AGAIN=0 ADDONS_PAUSE=15 SNAPSHOT_NEXT=0 ANSWERED=''
+  while true; do
+    tend_restore
+    attempt read_settings
+    if [ "$ATTEMPT" -eq 0 ]; then
+      tend_addons
+      tend_backups
+    else
+      log "$(failure)"
+    fi
+    sleep 15
+  done
+}
+
+# shellcheck shell=bash
 # --- A worker joins
 
 # slots_in_turn: addresses of all slots, from another one on for each instance, so that the load spreads.
@@ -993,13 +1693,14 @@ is_joined() {
 
 # join: with the newest credential. An attempt that failed leaves files at which the next one would stop.
 join() {
+  local output
   systemctl stop kubelet.service
   rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt
   s3_get nodes/bootstrap.kubeconfig > "$RUN_DIR/fetched" ||
-    fail "nodes/bootstrap.kubeconfig cannot be read: no control plane has written it yet, or the role of this instance may not read it"
+    fail "nodes/bootstrap.kubeconfig cannot be read"
   put 600 /etc/kclust/bootstrap.kubeconfig < "$RUN_DIR/fetched"
   for_this_instance /etc/kclust/join.yaml | put 600 /etc/kclust/kubeadm.yaml
-  kubeadm join --config /etc/kclust/kubeadm.yaml
+  output=$(kubeadm join --config /etc/kclust/kubeadm.yaml 2>&1) || fail "kubeadm join: $(summary "$output")"
   chmod 600 /var/lib/kubelet/config.yaml
 }
 
@@ -1013,6 +1714,8 @@ boot_worker() {
   if ! is_joined; then
     step "waiting for the API server"
     wait_for "https://$API_NAME:$API_PORT/readyz" api_answers
+    step "waiting for the join credential"
+    wait_for "nodes/bootstrap.kubeconfig, which control planes write" s3_exists nodes/bootstrap.kubeconfig
     step "joining the cluster"
     retry join
   fi
@@ -1062,4 +1765,7 @@ begin
 case ${1:-boot} in
   boot) boot ;;
   credential) retry publish_credential ;;
+  tend) tend ;;
+  watch-for-end) watch_for_end ;;
+  stop) stop_slot ;;
 esac

@@ -82,3 +82,16 @@ fn questions() {
     }
     is_golden("terminal", &text, &account);
 }
+
+#[test]
+fn the_question_of_a_restore() {
+    let account = Account::new();
+    account.kclust(&["create", "-f", "examples/minimal.yaml", "--yes", "-q"]).expect(0);
+    account.put_state_object("dev.k8s.local/backups/etcd/20990102T000000Z-r12345.db.zst", "snapshot");
+    let (code, shown) = on_a_terminal(&account, &["restore", "--from", "latest"], "n");
+    let shown = without_live_lines(&plain(&shown));
+    for line in shown.lines() {
+        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+    }
+    is_golden("terminal-restore", &format!("$ kclust restore --from latest\n{shown}[exit {code}]\n"), &account);
+}

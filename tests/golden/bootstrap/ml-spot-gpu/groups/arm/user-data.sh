@@ -68,7 +68,7 @@ KCLUST_END
 
 put 644 '/usr/local/lib/kclust/aws.sh' <<'KCLUST_END'
 # shellcheck shell=bash
-# Asks the instance metadata service, S3 and EC2. To be sourced after /etc/kclust/node.env.
+# Asks the instance metadata service and S3: what it takes to fetch the boot program. To be sourced after /etc/kclust/node.env.
 # Credentials go from process to process through pipes: never on a command line, never into a file.
 
 METADATA_URL=http://169.254.169.254/latest
@@ -133,70 +133,13 @@ s3_get() {
 s3_put() {
   s3_request PUT "$1" application/octet-stream --fail --output /dev/null --request PUT --data-binary @-
 }
-
-# s3_exists KEY: whether there is such an object. Only 200 and 404 are answers. Anything else (an outage; a 403, which is what a
-# missing key gives without s3:ListBucket) says nothing, so S3 is asked again.
-s3_exists() {
-  local status pause=1
-  while true; do
-    status=$(s3_request HEAD "$1" '' --head --output /dev/null --write-out '%{http_code}') || true
-    case $status in
-      200) return 0 ;;
-      404) return 1 ;;
-    esac
-    echo "S3 answers $status when asked for $1; again in $pause s" >&2
-    sleep "$pause"
-    pause=$((pause < 16 ? pause * 2 : 30))
-  done
-}
-
-# s3_create KEY TEXT: makes the object unless it exists. Success if it was made (or an answer was lost after it was), 1 if it exists.
-s3_create() {
-  local status pause=1
-  while true; do
-    status=$(s3_request PUT "$1" application/octet-stream --output /dev/null --write-out '%{http_code}' --request PUT \
-      --header 'If-None-Match: *' --data-binary "$2") || true
-    case $status in
-      200) return 0 ;;
-      412) return 1 ;;
-    esac
-    # 409 is a conditional write at the same time as another.
-    echo "S3 answers $status to the writing of $1; again in $pause s" >&2
-    sleep "$pause"
-    pause=$((pause < 16 ? pause * 2 : 30))
-  done
-}
-
-# urlencode TEXT: percent-encoding of RFC 3986.
-urlencode() {
-  local LC_ALL=C text=$1 encoded='' character
-  while [ -n "$text" ]; do
-    character=${text:0:1}
-    case $character in
-      [a-zA-Z0-9._~-]) encoded+=$character ;;
-      *) printf -v character '%%%02X' "'$character" && encoded+=$character ;;
-    esac
-    text=${text:1}
-  done
-  printf '%s' "$encoded"
-}
-
-# ec2 ACTION [NAME=VALUE...]: a call of the EC2 query API; XML on standard output, that of an error too.
-ec2() {
-  local body="Action=$1&Version=2016-11-15" parameter
-  for parameter in "${@:2}"; do
-    body+="&${parameter%%=*}=$(urlencode "${parameter#*=}")"
-  done
-  aws_request ec2 "$REGION" POST "$EC2_URL" 'application/x-www-form-urlencoded; charset=utf-8' "$body" \
-    --fail-with-body --data "$body"
-}
 KCLUST_END
 
 put 644 '/usr/local/lib/kclust/sigv4.py' <<'KCLUST_END'
 """Signs one request (AWS Signature Version 4), for machines whose curl cannot.
 
 Arguments: SERVICE REGION METHOD URL CONTENT-TYPE BODY. Standard input: access key, secret key and session token, a line each.
-Prints header options in the syntax of curl's configuration files. URLs have no query; their paths need no encoding.
+Prints header options in the syntax of curl's configuration files. A query must be encoded and sorted already; paths need no encoding.
 """
 import hashlib
 import hmac
@@ -218,7 +161,7 @@ def main():
         headers["content-type"] = content_type
     names = ";".join(sorted(headers))
     lines = [f"{name}:{headers[name]}\n" for name in sorted(headers)]
-    request = "\n".join([method, parts.path or "/", "", "".join(lines), names, payload])
+    request = "\n".join([method, parts.path or "/", parts.query, "".join(lines), names, payload])
     scope = f"{now[:8]}/{region}/{service}/aws4_request"
     text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(request.encode()).hexdigest()])
     derived = ("AWS4" + secret).encode()
@@ -250,15 +193,31 @@ is_pinned() {
   [ -e "$1" ] && echo "$BOOT_SHA256  $1" | sha256sum --check --status
 }
 
-if ! is_pinned "$program"; then
+# report ERROR: the node's status object, before there is a boot program to keep it.
+report() {
+  local instance
+  instance=$(metadata meta-data/instance-id) || return 0
+  printf '{"instance": "%s", "role": "%s", "group": "%s", "step": "fetching the boot program", "since": "%s", "error": "%s", "steps": []}\n' \
+    "$instance" "$ROLE" "$GROUP" "$since" "$1" | s3_put "nodes/status/$instance.json" || true
+}
+
+pause=1
+since=$(date --utc +%Y-%m-%dT%H:%M:%SZ)
+until is_pinned "$program"; do
   echo "fetching $BOOT_KEY from $S3_URL"
-  s3_get "$BOOT_KEY" > "$program.new"
-  if ! is_pinned "$program.new"; then
-    echo "$BOOT_KEY is not what the user-data pins: its SHA-256 is $(sha256sum < "$program.new")" >&2
-    exit 1
+  if ! s3_get "$BOOT_KEY" > "$program.new"; then
+    error="$BOOT_KEY cannot be read from $S3_URL"
+  elif ! is_pinned "$program.new"; then
+    error="$BOOT_KEY is not what the user-data pins: its SHA-256 is $(sha256sum < "$program.new" | cut -c 1-64)"
+  else
+    mv "$program.new" "$program"
+    break
   fi
-  mv "$program.new" "$program"
-fi
+  echo "$error; again in $pause s" >&2
+  report "$error"
+  sleep "$pause"
+  pause=$((pause < 16 ? pause * 2 : 30))
+done
 exec bash "$program" "$@"
 KCLUST_END
 
