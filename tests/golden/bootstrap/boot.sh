@@ -195,7 +195,8 @@ After=containerd.service
 [Service]
 ExecStart=/usr/local/lib/kclust/start tend
 Environment=HOME=/root
-Restart=always
+# Not when it has ended by itself: then it leaves the slot to the boot program, which starts it again.
+Restart=on-failure
 RestartSec=5
 KCLUST_END
   put 644 '/etc/systemd/system/kclust-end.service' <<'KCLUST_END'
