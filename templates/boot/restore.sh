@@ -3,6 +3,8 @@
 
 # The order: its epoch tells it from every other one.
 RESTORE_EPOCH='' RESTORE_KEY=''
+# When to look for an order next, in seconds of this run.
+ORDERS_NEXT=0
 
 # read_restore_order: the newest order, if there ever was one.
 read_restore_order() {
@@ -69,6 +71,17 @@ restore_member() {
   rmdir "$ETCD_MOUNT/data"
   mv "$ETCD_MOUNT/data.new" "$ETCD_MOUNT/data"
   mark_volume
+}
+
+# unless_ordered COMMAND [ARGUMENT...]: the command; but looks for an order now and then, which is what helps where nothing gets up. It
+# ends the program, which then begins anew and follows the order.
+unless_ordered() {
+  if ((SECONDS >= ORDERS_NEXT)); then
+    ORDERS_NEXT=$((SECONDS + 15))
+    read_restore_order
+    if restore_is_due; then fail "an operator ordered to restore $RESTORE_KEY"; fi
+  fi
+  "$@"
 }
 
 # tend_restore: a running slot that finds a new order ends etcd and everything that serves from it, and assembles itself anew.

@@ -1118,10 +1118,10 @@ boot_control_plane() {
     assemble_slot
   fi
   step "waiting for the API server"
-  wait_for "the API server of this slot" api_is_ready
+  wait_for "the API server of this slot" unless_ordered api_is_ready
   retry map_api_name "$ADDRESS"
   step "waiting for a quorum of etcd"
-  wait_for "a quorum of etcd" has_quorum https://127.0.0.1:2379
+  wait_for "a quorum of etcd" unless_ordered has_quorum https://127.0.0.1:2379
   mark_initialized
   step "setting up the cluster"
   set_up_cluster
@@ -1479,6 +1479,8 @@ tend_backups() {
 
 # The order: its epoch tells it from every other one.
 RESTORE_EPOCH='' RESTORE_KEY=''
+# When to look for an order next, in seconds of this run.
+ORDERS_NEXT=0
 
 # read_restore_order: the newest order, if there ever was one.
 read_restore_order() {
@@ -1545,6 +1547,17 @@ restore_member() {
   rmdir "$ETCD_MOUNT/data"
   mv "$ETCD_MOUNT/data.new" "$ETCD_MOUNT/data"
   mark_volume
+}
+
+# unless_ordered COMMAND [ARGUMENT...]: the command; but looks for an order now and then, which is what helps where nothing gets up. It
+# ends the program, which then begins anew and follows the order.
+unless_ordered() {
+  if ((SECONDS >= ORDERS_NEXT)); then
+    ORDERS_NEXT=$((SECONDS + 15))
+    read_restore_order
+    if restore_is_due; then fail "an operator ordered to restore $RESTORE_KEY"; fi
+  fi
+  "$@"
 }
 
 # tend_restore: a running slot that finds a new order ends etcd and everything that serves from it, and assembles itself anew.
