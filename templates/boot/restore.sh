@@ -53,7 +53,7 @@ mark_volume() {
 # restore_member: this slot's member of a new etcd cluster that all slots make from the same snapshot, with the same members and the same
 # token, so that nobody need be first. Revisions jump, so that nobody who watched the old cluster takes an old one for a new one.
 restore_member() {
-  local packed=$SNAPSHOT.packed
+  local output packed=$SNAPSHOT.packed
   install -d -m 700 "${SNAPSHOT%/*}"
   log "fetching $RESTORE_KEY"
   s3_request GET "$RESTORE_KEY" '' --fail --max-time 1800 --output "$packed" || fail "$RESTORE_KEY cannot be read"
@@ -63,9 +63,9 @@ restore_member() {
     *) cp "$packed" "$SNAPSHOT" ;;
   esac
   rm -rf "$packed" "$ETCD_MOUNT/data.new"
-  etcdutl snapshot restore "$SNAPSHOT" --data-dir "$ETCD_MOUNT/data.new" --name "$GROUP" --initial-cluster "$(all_members)" \
+  output=$(etcdutl snapshot restore "$SNAPSHOT" --data-dir "$ETCD_MOUNT/data.new" --name "$GROUP" --initial-cluster "$(all_members)" \
     --initial-cluster-token "$CLUSTER_UID-$RESTORE_EPOCH" --initial-advertise-peer-urls "https://$ADDRESS:2380" \
-    --bump-revision 1000000000 --mark-compacted > /dev/null
+    --bump-revision 1000000000 --mark-compacted 2>&1) || fail "etcdutl snapshot restore: $(summary "$output")"
   rm "$SNAPSHOT"
   set_data_aside
   rmdir "$ETCD_MOUNT/data"
