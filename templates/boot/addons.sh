@@ -132,7 +132,20 @@ apply_addons() {
     fi
   done 3< <(addon_lines)
   publish_addons
+  forget_removed
   return "$failed"
+}
+
+# forget_removed: addons that the settings do not name any more. Their objects stay, but when they come back they are applied.
+forget_removed() {
+  local name names
+  names=$(cluster_kubectl get configmap kclust-addons --ignore-not-found --output 'go-template={{range $name, $_ := .data}}{{$name}} {{end}}')
+  for name in $names; do
+    if ! addon_lines | grep --quiet "^$name "; then
+      cluster_kubectl patch configmap kclust-addons --type json --patch "[{\"op\": \"remove\", \"path\": \"/data/$name\"}]" > /dev/null
+      log "the addon $name is not in the spec any more; its objects stay in the cluster"
+    fi
+  done
 }
 
 # report_addon NAME SHA256 STATE [ERROR]: one line of the report.

@@ -42,12 +42,11 @@ snapshot_time() {
   fi
 }
 
-# drop_old_snapshots: those beyond the retention time, but never the newest one.
+# drop_old_snapshots: those beyond the retention time. Only after another one was taken, so that there is always one.
 drop_old_snapshots() {
-  local keys key taken oldest
-  mapfile -t keys < <(s3_list backups/etcd/)
+  local key taken oldest
   oldest=$(($(date +%s) - $(setting backup-retention)))
-  for key in "${keys[@]:0:$((${#keys[@]} > 0 ? ${#keys[@]} - 1 : 0))}"; do
+  for key in $(s3_list backups/etcd/); do
     taken=$(snapshot_time "$key")
     if [ -n "$taken" ] && ((taken < oldest)); then
       s3_delete "$key"
@@ -56,17 +55,17 @@ drop_old_snapshots() {
   done
 }
 
-# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be.
+# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be: another slot may
+# have led until now.
 snapshot_is_due() {
-  local interval newest taken now
-  interval=$(setting backup-interval)
+  local interval now recent
   now=$(date +%s)
   if ((now < SNAPSHOT_NEXT)); then return 1; fi
-  newest=$(s3_list backups/etcd/) || return 1
-  newest=${newest##*$'\n'}
-  taken=$(snapshot_time "$newest")
-  SNAPSHOT_NEXT=$((${taken:-0} + interval))
-  ((now >= SNAPSHOT_NEXT))
+  interval=$(setting backup-interval)
+  recent=$(s3_list backups/etcd/ "backups/etcd/$(date --utc --date "@$((now - interval))" +%Y%m%dT%H%M%SZ)") || return 1
+  if [ -z "$recent" ]; then return 0; fi
+  SNAPSHOT_NEXT=$(($(snapshot_time "${recent##*$'\n'}") + interval))
+  return 1
 }
 
 # answer_request: takes the snapshot that an operator waits for (`kclust backup`).

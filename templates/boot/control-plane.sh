@@ -85,9 +85,8 @@ is_assembled() {
 }
 
 assemble_slot() {
-  step "fetching the key material"
-  retry fetch_pki
-  step "waiting for downloads"
+  step "waiting for downloads and the key material"
+  wait "$KEYS"
   wait_for_downloads
   name_host
   choose_path
@@ -118,6 +117,9 @@ boot_control_plane() {
   if [ "$ADDRESS" != "$(slot_address "$GROUP")" ]; then
     fail "this instance has the address $ADDRESS, but the slot $GROUP has $(slot_address "$GROUP")"
   fi
+  # Beside the volume.
+  retry fetch_pki &
+  KEYS=$!
   step "attaching the etcd volume"
   retry attach_volume
   retry format_volume
@@ -139,8 +141,7 @@ boot_control_plane() {
   mark_initialized
   step "setting up the cluster"
   set_up_cluster
-  # Not `restart`: to stop kclust-end is to stop the control plane.
-  systemctl start --no-block kclust-end.service kclust-tend.service
+  systemctl start --no-block kclust-stop.service kclust-end.service kclust-tend.service
   step "registering the node"
   retry register_node
   retry publish_credential

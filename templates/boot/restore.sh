@@ -69,6 +69,8 @@ restore_member() {
   rmdir "$ETCD_MOUNT/data"
   mv "$ETCD_MOUNT/data.new" "$ETCD_MOUNT/data"
   mark_volume
+  # What has been applied since the snapshot is not in it.
+  rm -f "$RUN_DIR/settings.applied"
 }
 
 # tend_restore: a running slot that finds a new order ends etcd and everything that serves from it, and assembles itself anew.
