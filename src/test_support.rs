@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::cloud::facts::StateLocation;
 use crate::cloud::{Facts, HostedZone, InstanceTypeFacts, Observed, Physical, ResolvedImage, World};
-use crate::model::{Desired, Kind, Resource, ResourceId, build, fixed_addresses};
+use crate::model::{BootstrapObject, Desired, Kind, Resource, ResourceId, build, fixed_addresses};
 use crate::spec::{Architecture, Cluster, DnsVisibility};
 
 pub const EXAMPLES: [&str; 4] = ["minimal", "ha-private", "ml-spot-gpu", "existing-vpc"];
@@ -64,11 +64,12 @@ pub fn facts(cluster: &Cluster) -> Facts {
     facts
 }
 
-/// The resources of a cluster. What templates render is replaced by a word that stays when they change; the boot program's digest
-/// stays in it, as the reference that it is.
+/// The resources of a cluster. What templates render is replaced by a word that stays when they change, and so are addons; the boot
+/// program's digest stays in it, as the reference that it is.
 pub fn desired(cluster: &Cluster) -> Desired {
     let mut desired = build(cluster, &facts(cluster));
     let digest = "0".repeat(64);
+    let addon_digest = "a".repeat(64);
     for (id, resource) in &mut desired {
         match resource {
             Resource::LaunchTemplate(template) => template.user_data.text = format!("user-data of {} with {digest}", id.name),
@@ -76,6 +77,14 @@ pub fn desired(cluster: &Cluster) -> Desired {
                 object.key = format!("bootstrap/boot-{digest}.sh");
                 object.sha256.clone_from(&digest);
                 object.content = Some("boot program".into());
+            }
+            Resource::BootstrapObject(object) => {
+                object.key = BootstrapObject::key(&id.name, &addon_digest, "yaml");
+                object.sha256.clone_from(&addon_digest);
+                object.content = Some("addon".into());
+            }
+            Resource::ControlPlaneSettings(settings) => {
+                settings.addons.iter_mut().for_each(|addon| addon.sha256.clone_from(&addon_digest));
             }
             _ => {}
         }

@@ -9,6 +9,8 @@
 mod charts;
 mod network;
 mod presets;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 

@@ -37,7 +37,6 @@ pub(super) fn definition(cluster: &Cluster) -> Option<Definition> {
     let replicas = cluster.control_plane.replicas.min(2);
     match cluster.network.cni {
         Cni::Cilium => Some(CILIUM.with(&json!({
-            "cluster": { "name": "default" },
             // The ranges that the controller manager gives to nodes, out of the cluster's pod range.
             "ipam": { "mode": "kubernetes" },
             "k8s": { "requireIPv4PodCIDR": true },

@@ -169,6 +169,10 @@ fn load_balancer_controller(cluster: &Cluster) -> Json {
         // It would stand in the way of every service while the controller is not there. Services choose it by their class,
         // `service.k8s.aws/nlb`.
         "enableServiceMutatorWebhook": false,
+        // Their permissions would not fit into the role's policy.
+        "enableShield": false,
+        "enableWaf": false,
+        "enableWafv2": false,
     })
 }
 

@@ -6,8 +6,15 @@ use super::script_tests::output;
 /// Stand-ins for S3, which answers with one status after the other, and for the slot's volume, in a directory of the test's.
 const STAND_INS: &str = r#"
     ETCD_MOUNT=$RUN_DIR/etcd && mkdir -p "$ETCD_MOUNT"
-    answers() { rm -f "$RUN_DIR/asked" && ANSWERS=$*; }
-    aws_request() { echo x >> "$RUN_DIR/asked"; cut -d ' ' -f "$(wc -l < "$RUN_DIR/asked")" <<< "$ANSWERS"; }
+    answers() { ANSWERS=($*); }
+    aws_request() {
+      local number=0
+      if [ -e "$RUN_DIR/asked" ]; then number=$(wc -l < "$RUN_DIR/asked"); fi
+      echo x >> "$RUN_DIR/asked"
+      # Asked for more than it has: the program would go on asking.
+      if ((number >= ${#ANSWERS[@]})); then kill $$; fi
+      echo "${ANSWERS[number]}"
+    }
     asked() { wc -l < "$RUN_DIR/asked" 2> /dev/null || echo 0; }
     # The function as it is, but with the files of /etc/kclust in a directory of the test's.
     moved() { eval "$(declare -f "$1" | sed "s|/etc/kclust|$RUN_DIR|g")"; }
@@ -19,29 +26,89 @@ fn decided(body: &str) -> String {
 
 #[test]
 fn which_way_a_slot_starts() {
-    // Data on the volume; what S3 says of the marker, until it answers; the way.
-    for (data, answers, way) in [
-        ("member/wal", "", "patches new; S3 asked 0 times"),
-        ("", "404", "patches new; S3 asked 1 times"),
-        ("", "403 000 500 503 404", "patches new; S3 asked 5 times"),
-        ("", "200", "replace_member; S3 asked 1 times"),
-        ("", "000 200", "replace_member; S3 asked 2 times"),
-        // Not without its log.
-        ("member/snap", "200", "replace_member; S3 asked 1 times"),
+    const INITIALIZED: &str = "control-plane/initialized";
+    const ORDER: &str = "control-plane/restore";
+    const FOLLOWED: &str = "control-plane/restored/e2/cp-2";
+    let all = "cp-1=https://10.0.0.10:2380,cp-2=https://10.0.32.10:2380,cp-3=https://10.0.64.10:2380";
+    let new = format!("start new {all}");
+    // What is in the directory of etcd's data; the epoch on the volume; what is in S3; the way.
+    for (data, epoch, objects, way) in [
+        // First boot.
+        ("", "", vec![], new.clone()),
         // What is beside the directory is not etcd's.
-        ("../wal", "404", "patches new; S3 asked 1 times"),
+        ("../wal", "", vec![], new.clone()),
+        // Restart: etcd ignores what it is told of its members. The marker may not have been written yet.
+        ("member/wal", "", vec![], new.clone()),
+        ("member/wal", "", vec![INITIALIZED], new.clone()),
+        // Lost volume. A snapshot without its log is no data.
+        ("", "", vec![INITIALIZED], "replace".to_owned()),
+        ("member/snap", "", vec![INITIALIZED], "replace".to_owned()),
+        // An order to restore, with and without data, on a cluster that has been restored before.
+        ("member/wal", "", vec![INITIALIZED, ORDER], format!("restore {new} marked")),
+        ("", "", vec![INITIALIZED, ORDER], format!("restore {new} marked")),
+        ("member/wal", "e1", vec![INITIALIZED, ORDER], format!("restore {new} marked")),
+        // An order that the volume has followed: a restart like any other. The marker is made good if it was not written any more.
+        ("member/wal", "e2", vec![INITIALIZED, ORDER, FOLLOWED], new.clone()),
+        ("member/wal", "e2", vec![INITIALIZED, ORDER], format!("{new} marked")),
+        // An order that was followed with a volume that is lost since: a lost member, never a second restore.
+        ("", "", vec![INITIALIZED, ORDER, FOLLOWED], "replace".to_owned()),
+        // The same with an old volume in its place: its data is out of date.
+        ("member/wal", "e1", vec![INITIALIZED, ORDER, FOLLOWED], "aside replace".to_owned()),
     ] {
         let decided = decided(&format!(
             r#"if [ -n '{data}' ]; then mkdir -p "$ETCD_MOUNT/data/{data}"; fi
-            write_etcd_patches() {{ printf 'patches %s; ' "$1"; }}
-            replace_member() {{ printf 'replace_member; '; }}
+            if [ -n '{epoch}' ]; then echo '{epoch}' > "$ETCD_MOUNT/.kclust-epoch"; fi
+            done=()
+            s3_exists() {{ [[ ' {objects} ' = *" $1 "* ]]; }}
+            s3_get() {{ printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n'; }}
+            s3_create() {{ if s3_exists "$1"; then return 1; fi; done+=(marked); }}
+            write_etcd_patches() {{ done+=("start $1 $2"); }}
+            replace_member() {{ echo replace >> "$RUN_DIR/replaced"; }}
+            restore_member() {{ echo restore >> "$RUN_DIR/replaced"; }}
+            set_data_aside() {{ echo aside >> "$RUN_DIR/replaced"; rm -r "$ETCD_MOUNT/data"; }}
+            mark_volume() {{ :; }}
+            stop_control_plane() {{ :; }}
             step() {{ :; }}
-            answers {answers}
-            choose_path 2> /dev/null
-            echo "S3 asked $(asked) times""#
+            log() {{ :; }}
+            choose_path
+            settle_path
+            {{ cat "$RUN_DIR/replaced" 2> /dev/null || true; printf '%s\n' "${{done[@]}}"; }} | xargs echo"#,
+            objects = objects.join(" ")
         ));
-        assert_eq!(decided, way, "data {data:?}, S3 {answers:?}");
+        assert_eq!(decided, way, "data {data:?}, epoch {epoch:?}, S3 {objects:?}");
     }
+}
+
+#[test]
+fn a_slot_that_waits_for_a_quorum_looks_for_an_order_to_restore() {
+    let decided = decided(
+        r#"s3_exists() {
+          case $1 in
+            control-plane/initialized) return 0 ;;
+            control-plane/restore) [ "$(wc -l < "$RUN_DIR/tries")" -ge 3 ] ;;
+            *) return 1 ;;
+          esac
+        }
+        s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n'; }
+        replace_member() { echo x >> "$RUN_DIR/tries"; fail "no quorum"; }
+        restore_member() { echo "restored"; }
+        write_etcd_patches() { :; }
+        stop_control_plane() { :; }
+        touch "$RUN_DIR/tries"
+        choose_path"#,
+    );
+    let lines: Vec<_> = decided.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "== lost volume: no etcd data, but the cluster is initialised",
+            "no quorum; again in 1 s",
+            "no quorum; again in 2 s",
+            "no quorum; again in 4 s",
+            "== restore: an operator ordered to restore backups/etcd/20261126T221500Z-r1.db.zst",
+            "restored",
+        ]
+    );
 }
 
 #[test]

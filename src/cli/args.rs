@@ -229,7 +229,8 @@ pub struct CreateArgs {
 
     /// File with the spec; - reads standard input
     ///
-    /// The file is the whole spec: it cannot be combined with the options that describe a cluster.
+    /// The file is the whole spec: it cannot be combined with the options that describe a cluster. Files that it names as manifests of
+    /// addons are looked for beside it.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "SpecArgs")]
     pub file: Option<PathBuf>,
 
@@ -247,7 +248,7 @@ pub struct UpdateArgs {
 
     /// File with the new spec; - reads standard input
     ///
-    /// It names the cluster; NAME may be left out.
+    /// It names the cluster; NAME may be left out. Files that it names as manifests of addons are read again.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 

@@ -1,5 +1,7 @@
 //! IAM policy documents: what the machines of a cluster may do.
 
+mod presets;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::cloud::Facts;
@@ -82,7 +84,7 @@ fn pull_images() -> Json {
     )
 }
 
-/// Workers read the join credential and the boot program, and write their own status. They need no EC2 permission: provider id
+/// Workers read the join credential and the boot program, but no addon, whose values may be confidential, and write their own status. They need no EC2 permission: provider id
 /// and node name are set at boot.
 ///
 /// That a worker writes its own status only cannot be said: `aws:userid` holds the instance id behind the role's, IAM variables
@@ -90,7 +92,11 @@ fn pull_images() -> Json {
 /// slots tell each other and the operator decides by lies under `control-plane/`.
 pub(super) fn nodes(facts: &Facts) -> String {
     document(vec![
-        allow("ReadBootstrap", &["s3:GetObject"], objects(facts, &["bootstrap/*", "nodes/bootstrap.kubeconfig", "assets/*"])),
+        allow(
+            "ReadBootstrap",
+            &["s3:GetObject"],
+            objects(facts, &["bootstrap/boot-*", "nodes/bootstrap.kubeconfig", "assets/*"]),
+        ),
         allow("WriteStatus", &["s3:PutObject"], objects(facts, &["nodes/status/*"])),
         list_objects(facts, &["bootstrap/*", "nodes/*"]),
         pull_images(),
@@ -108,10 +114,7 @@ pub(super) fn control_plane(cluster: &Cluster, facts: &Facts) -> String {
         allow(
             "ReadState",
             &["s3:GetObject"],
-            objects(
-                facts,
-                &["pki/*", "bootstrap/*", "control-plane/*", "nodes/*", "addons/*", "assets/*", "backups/*", "cluster.yaml"],
-            ),
+            objects(facts, &["pki/*", "bootstrap/*", "control-plane/*", "nodes/*", "assets/*", "backups/*", "cluster.yaml"]),
         ),
         allow("WriteState", &["s3:PutObject"], objects(facts, &["control-plane/*", "nodes/*", "backups/*"])),
         allow("DeleteState", &["s3:DeleteObject"], objects(facts, &["control-plane/*", "nodes/*", "backups/*"])),
@@ -210,68 +213,15 @@ pub(super) fn control_plane(cluster: &Cluster, facts: &Facts) -> String {
         pull_images(),
     ];
     if cluster.has_preset(Preset::AwsEbsCsiDriver) {
-        statements.extend(ebs_csi(facts, &ownership, &owned, &requested));
+        statements.extend(presets::ebs_csi(facts, &ownership, &owned, &requested));
     }
     if cluster.has_preset(Preset::ClusterAutoscaler) {
-        statements.extend(cluster_autoscaler(&owned));
+        statements.extend(presets::cluster_autoscaler(&owned));
+    }
+    if cluster.has_preset(Preset::AwsLoadBalancerController) {
+        statements.extend(presets::load_balancer_controller(facts, &ownership, &owned));
     }
     document(statements)
-}
-
-/// kubernetes-sigs/aws-ebs-csi-driver, docs/example-iam-policy.json, limited to the cluster's tag.
-fn ebs_csi(facts: &Facts, ownership: &str, owned: &Json, requested: &Json) -> Vec<Json> {
-    let arn = |what: &str| format!("arn:{}:ec2:*:*:{what}/*", facts.partition);
-    vec![
-        allow(
-            "EbsDescribe",
-            &[
-                "ec2:DescribeInstances",
-                "ec2:DescribeSnapshots",
-                "ec2:DescribeTags",
-                "ec2:DescribeVolumesModifications",
-                "ec2:DescribeVolumeStatus",
-            ],
-            json!("*"),
-        ),
-        allow_if(
-            "EbsCreate",
-            &["ec2:CreateVolume", "ec2:CreateSnapshot"],
-            json!([arn("volume"), arn("snapshot")]),
-            requested.clone(),
-        ),
-        allow_if("EbsSource", &["ec2:CreateSnapshot"], json!([arn("volume")]), owned.clone()),
-        allow_if(
-            "EbsTagOnCreate",
-            &["ec2:CreateTags"],
-            json!([arn("volume"), arn("snapshot")]),
-            json!({ "StringEquals": { "ec2:CreateAction": ["CreateVolume", "CreateSnapshot"], format!("aws:RequestTag/{ownership}"): tags::OWNED } }),
-        ),
-        allow_if("EbsChangeOwned", &["ec2:DeleteVolume", "ec2:DeleteSnapshot", "ec2:ModifyVolume"], json!("*"), owned.clone()),
-    ]
-}
-
-/// kubernetes/autoscaler, cluster-autoscaler/cloudprovider/aws/README.md.
-fn cluster_autoscaler(owned: &Json) -> Vec<Json> {
-    vec![
-        allow(
-            "AutoscalerDescribe",
-            &[
-                "autoscaling:DescribeLaunchConfigurations",
-                "autoscaling:DescribeScalingActivities",
-                "ec2:DescribeImages",
-                "ec2:DescribeInstanceTypes",
-                "ec2:DescribeLaunchTemplateVersions",
-                "ec2:GetInstanceTypesFromInstanceRequirements",
-            ],
-            json!("*"),
-        ),
-        allow_if(
-            "AutoscalerScale",
-            &["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"],
-            json!("*"),
-            owned.clone(),
-        ),
-    ]
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use ipnet::Ipv4Net;
 
-use crate::spec::{ApiEndpoint, Cni};
+use crate::spec::{ApiEndpoint, Cni, Preset};
 
 use super::build::Builder;
 use super::id::Ref;
@@ -42,6 +42,10 @@ pub(super) fn add(builder: &mut Builder<'_>) {
         }
     }
     allow(builder, CONTROL_PLANE, "etcd", "tcp", Some((2379, 2380)), CONTROL_PLANE);
+    if builder.cluster.has_preset(Preset::AwsLoadBalancerController) {
+        // Its webhook stands on the network of the control planes, and every API server asks it.
+        allow(builder, CONTROL_PLANE, "load balancer webhook", "tcp", Some((9443, 9443)), CONTROL_PLANE);
+    }
     for (what, protocol, ports) in cni_ports(builder.cluster.network.cni) {
         for to in MACHINES {
             for from in MACHINES {

@@ -138,3 +138,108 @@ async fn read(reader: &dyn ManifestReader, source: &str, digest: Option<&String>
         (format!("{source} is not a manifest:\n{}", reason.trim_end()), hint.to_owned())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::test_support::{example, facts};
+
+    /// Sources and their contents; remembers what was asked for.
+    #[derive(Default)]
+    struct Sources {
+        contents: BTreeMap<&'static str, String>,
+        asked: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl ManifestReader for Sources {
+        async fn read(&self, source: &str) -> Result<Vec<u8>, String> {
+            self.asked.lock().unwrap().push(source.to_owned());
+            self.contents.get(source).map(|text| text.clone().into_bytes()).ok_or_else(|| "it is not there".to_owned())
+        }
+    }
+
+    impl Sources {
+        fn with(contents: [(&'static str, &str); 2]) -> Self {
+            let object = |name: &str| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
+            let contents = contents.into_iter().map(|(source, name)| (source, object(name))).collect();
+            Self { contents, ..Self::default() }
+        }
+
+        fn asked(&self) -> Vec<String> {
+            std::mem::take(&mut self.asked.lock().unwrap())
+        }
+    }
+
+    const FILE: &str = "own.yaml";
+    const ADDRESS: &str = "https://example.com/far.yaml";
+
+    fn cluster(pinned: Option<String>) -> Cluster {
+        let manifest = |name: &str, source: &str, sha256| Addon::Manifest { name: name.into(), source: source.into(), sha256 };
+        let mut cluster = example("minimal");
+        cluster.addons = vec![manifest("own", FILE, None), manifest("far", ADDRESS, pinned)];
+        cluster
+    }
+
+    async fn resolved(sources: &Sources, cluster: &Cluster, known: Option<&Facts>, reading: Reading) -> Facts {
+        let mut problems = Vec::new();
+        let manifests = resolve(sources, cluster, known, reading, &mut problems).await;
+        assert_eq!(problems, []);
+        Facts { manifests, ..facts(cluster) }
+    }
+
+    #[tokio::test]
+    async fn files_are_read_with_the_spec_and_addresses_when_it_says_something_new_of_them() {
+        let sources = Sources::with([(FILE, "a"), (ADDRESS, "b")]);
+        let known = resolved(&sources, &cluster(None), None, Reading::Given).await;
+        assert_eq!(sources.asked(), [FILE, ADDRESS]);
+        resolved(&sources, &cluster(None), Some(&known), Reading::Given).await;
+        assert_eq!(sources.asked(), [FILE]);
+        let pinned = cluster(Some(sha256(&sources.contents[ADDRESS])));
+        let again = resolved(&sources, &pinned, Some(&known), Reading::Given).await;
+        assert_eq!(sources.asked(), [FILE, ADDRESS]);
+        assert_eq!(again.manifests["far"].sha256, known.manifests["far"].sha256);
+        for reading in [Reading::Recorded, Reading::Never] {
+            assert_eq!(resolved(&sources, &cluster(None), Some(&known), reading).await.manifests, known.manifests);
+        }
+        assert_eq!(sources.asked(), [] as [&str; 0]);
+    }
+
+    #[tokio::test]
+    async fn what_left_the_spec_is_remembered() {
+        let sources = Sources::with([(FILE, "a"), (ADDRESS, "b")]);
+        let known = resolved(&sources, &cluster(None), None, Reading::Given).await;
+        let fewer = resolved(&sources, &example("minimal"), Some(&known), Reading::Given).await;
+        assert_eq!(fewer.manifests, known.manifests);
+    }
+
+    #[tokio::test]
+    async fn every_problem_is_told_with_its_place() {
+        let sources = Sources::with([(ADDRESS, "b"), ("other.yaml", "c")]);
+        let mut problems = Vec::new();
+        resolve(&sources, &cluster(Some("0".repeat(64))), None, Reading::Given, &mut problems).await;
+        let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["spec.addons[0].manifest", "spec.addons[1].manifest"]);
+        assert_eq!(problems[0].message, "could not read own.yaml: it is not there");
+        for digest in ["0".repeat(64), sha256(&sources.contents[ADDRESS])] {
+            assert!(problems[1].message.contains(&digest), "{}", problems[1].message);
+        }
+    }
+
+    /// Without the spec it must be what is recorded; with it, it may be something else.
+    #[tokio::test]
+    async fn what_the_state_has_lost_is_read_again() {
+        let sources = Sources::with([(FILE, "a"), (ADDRESS, "b")]);
+        let known = resolved(&sources, &cluster(None), None, Reading::Given).await;
+        let changed = Sources::with([(FILE, "a"), (ADDRESS, "other")]);
+        let lost = ["far".to_owned()];
+        let mut facts = known.clone();
+        restore(&sources, &cluster(None), &mut facts, &lost, Reading::Recorded).await.unwrap();
+        assert_eq!(facts, known);
+        assert!(restore(&changed, &cluster(None), &mut facts, &lost, Reading::Recorded).await.is_err());
+        restore(&changed, &cluster(None), &mut facts, &lost, Reading::Given).await.unwrap();
+        assert_eq!(facts.manifests["far"].sha256, sha256(&changed.contents[ADDRESS]));
+    }
+}

@@ -59,7 +59,7 @@ impl Observer for Nobody {
 #[async_trait]
 impl ManifestReader for Nobody {
     async fn read(&self, source: &str) -> Result<Vec<u8>, String> {
-        unreachable!("neither command reads a manifest, and not {source}")
+        Err(format!("neither a backup nor a restore reads {source}"))
     }
 }
 
@@ -125,8 +125,8 @@ impl Team {
             identity: Identity { account: ACCOUNT.into(), arn: "arn:aws:iam::123456789012:user/test".into() },
             objects: Arc::clone(&self.objects) as Arc<dyn ObjectStore>,
             state_root: self.root.clone(),
-            manifests: &Nobody,
             clock: Arc::new(Stopped),
+            manifests: &Nobody,
             observer: &Nobody,
             operator: &self.operator,
             stop: &self.stop,

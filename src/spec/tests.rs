@@ -139,10 +139,12 @@ addons:
     chart: charted
     repository: oci://example.com/charts
     version: v1.2.3
+    namespace: other
     values: |
       # kept
       a: {b: [1, true]}
   - name: kubeflow
+backups: {interval: 30m, retention: 90m}
 assets:
   files: http://mirror:8080/x
   registries: {registry.k8s.io: ["https://a.example.com", "http://b:5000/k8s"], "docker.io": ["https://a.example.com"]}
@@ -152,6 +154,7 @@ assets:
     assert_eq!(cluster.tags["on"], "yes");
     assert_eq!(cluster.kubernetes_version.to_string(), "1.37.1");
     assert_eq!(cluster.addons.len(), 4);
+    assert_eq!((cluster.backups.interval.seconds(), cluster.backups.retention.seconds()), (1800, 5400));
     assert_eq!(loaded(&to_yaml(&cluster)), cluster, "{}", to_yaml(&cluster));
 }
 

@@ -12,9 +12,8 @@ use super::StoreError;
 pub enum Area {
     /// What workers may read and write: the discovery kubeconfig, `status/<instance id>.json`.
     Nodes,
-    /// Markers and locks of the control planes among themselves.
+    /// Markers and locks of the control planes among themselves, and the settings that they follow.
     ControlPlane,
-    Addons,
     /// Snapshots of etcd.
     EtcdBackups,
 }
@@ -25,7 +24,6 @@ impl Area {
         match self {
             Self::Nodes => "nodes/",
             Self::ControlPlane => "control-plane/",
-            Self::Addons => "addons/",
             Self::EtcdBackups => "backups/etcd/",
         }
     }
@@ -159,7 +157,7 @@ mod tests {
         let keys = Keys::of(&ClusterName::parse("prod").unwrap());
         assert_eq!(keys.file(Area::Nodes, "status/i-0abc.json").unwrap(), "prod/nodes/status/i-0abc.json");
         for name in ["../pki/ca.key", "a//b", "", "/etc/passwd", "a b", "a/.", "a\\b"] {
-            assert!(keys.file(Area::Addons, name).is_err(), "{name}");
+            assert!(keys.file(Area::ControlPlane, name).is_err(), "{name}");
             assert!(keys.bootstrap(&format!("bootstrap/{name}")).is_err(), "{name}");
         }
         assert_eq!(keys.bootstrap("bootstrap/boot-1.sh").unwrap(), "prod/bootstrap/boot-1.sh");

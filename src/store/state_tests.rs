@@ -410,7 +410,7 @@ async fn files_of_nodes_stay_where_they_belong() {
 
     store.put_file(Area::Nodes, "status/i-1.json", b"{}".to_vec()).await.unwrap();
     assert_eq!(store.list_files(Area::Nodes).await.unwrap(), ["status/i-1.json"]);
-    assert_eq!(store.list_files(Area::Addons).await.unwrap(), [] as [&str; 0]);
+    assert_eq!(store.list_files(Area::EtcdBackups).await.unwrap(), [] as [&str; 0]);
     assert_eq!(store.read_file(Area::Nodes, "status/i-1.json").await.unwrap().unwrap(), b"{}");
     assert_eq!(store.read_file(Area::Nodes, "status/i-2.json").await.unwrap(), None);
     store.delete_file(Area::Nodes, "status/i-1.json").await.unwrap();
@@ -425,7 +425,7 @@ async fn whole_cluster(objects: &MemoryStore, name: &str) {
     store.write_ledger(&ledger(), Condition::Absent).await.unwrap();
     store.publish_pki(&store.write_pki_once(pki(name)).await.unwrap()).await.unwrap();
     store.put_bootstrap("bootstrap/boot.sh", vec![]).await.unwrap();
-    for area in [Area::Nodes, Area::ControlPlane, Area::Addons, Area::EtcdBackups] {
+    for area in [Area::Nodes, Area::ControlPlane, Area::EtcdBackups] {
         store.put_file(area, "x", vec![]).await.unwrap();
     }
     store.put_file(Area::ControlPlane, "restored/20261126T221500Z-00000001/cp-1", vec![]).await.unwrap();

@@ -1,5 +1,6 @@
 //! kclust as its users run it: the binary, against an emulated AWS.
 
+mod addons;
 mod bad_days;
 mod budget;
 mod drift;

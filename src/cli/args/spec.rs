@@ -28,7 +28,7 @@ pub struct SpecArgs {
     #[arg(long, value_name = "NAT")]
     pub nat: Option<String>,
 
-    /// Pod network: cilium, calico, flannel or none
+    /// Pod network to install: cilium, calico, flannel or none
     #[arg(long, value_name = "CNI")]
     pub cni: Option<String>,
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::model::names::{COMMON_LIMIT, ELB_LIMIT, ROLE_LIMIT, aws_name};
 use crate::model::{Desired, Kind, Peer, Resource, Tags};
-use crate::spec::{Cluster, ClusterName, GroupName, TaintEffect};
+use crate::spec::{Addon, Cluster, ClusterName, GroupName, Preset, TaintEffect};
 use crate::test_support::{EXAMPLES, desired, example};
 
 /// Name in AWS, its greatest length, and characters that it may have beside letters, digits and `-`.
@@ -84,10 +84,11 @@ fn assert_accepted(desired: &Desired) {
     }
 }
 
-/// A cluster with the longest names that a spec can have.
+/// A cluster with the longest names that a spec can have, and with all addons.
 fn long(example_name: &str) -> Cluster {
     let mut cluster = example(example_name);
     cluster.name = ClusterName::parse(format!("{}.example.com", "c".repeat(51))).unwrap();
+    cluster.addons = Preset::ALL.map(Addon::Preset).to_vec();
     for (index, group) in cluster.node_groups.iter_mut().enumerate() {
         group.name = GroupName::parse(format!("{}-{index}", "g".repeat(61))).unwrap();
         group.labels.insert(format!("{}.com/{}", "l".repeat(60), "n".repeat(63)), "v".repeat(63));

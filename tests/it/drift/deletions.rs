@@ -52,9 +52,9 @@ fn delete_record(c: &Cluster) {
     change_record(c, ChangeAction::Delete, records.resource_record_sets.into_iter().next().unwrap());
 }
 
-fn delete_bootstrap_object(c: &Cluster) {
+fn delete_state_object(c: &Cluster, resource: &str) {
     let bucket = c.account.state().replace("s3://", "");
-    let key = format!("{}/{}", c.name, c.id("BootstrapObject/boot"));
+    let key = format!("{}/{}", c.name, c.id(resource));
     c.run(c.s3.head_object().bucket(&bucket).key(&key).send());
     c.run(c.s3.delete_object().bucket(bucket).key(key).send());
 }
@@ -103,7 +103,10 @@ fn single() -> Vec<Deletion> {
             c.run(c.elbv2.delete_listener().listener_arn(c.id("Listener/api")).send());
         }),
         deletion(Kind::DnsRecord, &["create DnsRecord/api"], delete_record),
-        deletion(Kind::BootstrapObject, &["create BootstrapObject/boot"], delete_bootstrap_object),
+        deletion(Kind::BootstrapObject, &["create BootstrapObject/boot"], |c| delete_state_object(c, "BootstrapObject/boot")),
+        deletion(Kind::ControlPlaneSettings, &["create ControlPlaneSettings/settings"], |c| {
+            delete_state_object(c, "ControlPlaneSettings/settings");
+        }),
         deletion(Kind::LaunchTemplate, &["create LaunchTemplate/workers", "update AutoscalingGroup/workers"], |c| {
             c.run(c.ec2.delete_launch_template().launch_template_id(c.id("LaunchTemplate/workers")).send());
         }),

@@ -18,6 +18,8 @@ use serde_json::{Value as Json, json};
 use super::{ANY, Change, Cluster};
 use crate::harness::example;
 
+const SETTINGS: &str = "ControlPlaneSettings/settings";
+
 /// A field of a resource, what somebody made of it and what it goes back to.
 struct Case {
     resource: &'static str,
@@ -479,6 +481,21 @@ fn unnamed_cases() -> Vec<Case> {
             c.new_default_version("LaunchTemplate/workers", data);
         }),
         too("LaunchTemplate/workers", "userData", json!(ANY), json!(ANY)),
+        case(SETTINGS, "backupIntervalSeconds", json!(60), json!(900), |c| {
+            let text = c.state_object("control-plane/settings");
+            let mut lines: Vec<&str> = text.lines().collect();
+            lines[1..3].copy_from_slice(&["backup-interval 60", "backup-retention 3600"]);
+            let other = "addon other manifest bootstrap/addon-other-0.yaml 0";
+            c.put_state_object("control-plane/settings", &format!("{}\n{other}\n", lines.join("\n")));
+        }),
+        too(SETTINGS, "backupRetentionSeconds", json!(3600), json!(1_209_600)),
+        too(
+            SETTINGS,
+            "addonOrder",
+            json!(["aws-cloud-controller-manager", "cilium", "other"]),
+            json!(["aws-cloud-controller-manager", "cilium"]),
+        ),
+        too(SETTINGS, "addons.other", json!("manifest 0"), json!(null)),
     ]
 }
 
@@ -552,9 +569,9 @@ const FIXED: &[(Kind, &str, &str)] = &[
     (Kind::DnsRecord, "name", "it is the record's identity"),
 ];
 
-/// `tags.team` → `tags.*`.
+/// `tags.team` → `tags.*`; of addons, what is true of one is true of all.
 fn collapsed(path: &str) -> String {
-    ["tags.", "instanceTags."]
+    ["tags.", "instanceTags.", "addons."]
         .iter()
         .find(|prefix| path.starts_with(*prefix))
         .map_or_else(|| path.to_owned(), |prefix| format!("{prefix}*"))
@@ -588,6 +605,7 @@ fn facts(cluster: &kclust::spec::Cluster) -> Facts {
         hosted_zone: zone,
         network: None,
         slot_addresses: fixed_addresses(cluster).into_iter().collect(),
+        manifests: BTreeMap::new(),
         state: StateLocation { bucket: "b".to_owned(), prefix: "p".to_owned(), region: "us-east-1".to_owned() },
     }
 }

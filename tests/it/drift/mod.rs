@@ -224,6 +224,19 @@ impl Cluster {
         }
     }
 
+    fn state_key(&self, key: &str) -> String {
+        format!("{}/{key}", self.name)
+    }
+
+    /// A text of the cluster's in the state.
+    pub fn state_object(&self, key: &str) -> String {
+        self.account.state_object(&self.state_key(key))
+    }
+
+    pub fn put_state_object(&self, key: &str, content: &str) {
+        self.account.put_state_object(&self.state_key(key), content);
+    }
+
     /// A version of a template with another content, made the default one.
     pub fn new_default_version(&self, template: &str, data: RequestLaunchTemplateData) {
         let id = self.id(template);
