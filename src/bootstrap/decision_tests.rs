@@ -29,6 +29,8 @@ fn which_way_a_slot_starts() {
     const INITIALIZED: &str = "control-plane/initialized";
     const ORDER: &str = "control-plane/restore";
     const FOLLOWED: &str = "control-plane/restored/e2/cp-2";
+    // Not an object: the order does not name this slot.
+    const WITHOUT_ME: &str = "without-me";
     let all = "cp-1=https://10.0.0.10:2380,cp-2=https://10.0.32.10:2380,cp-3=https://10.0.64.10:2380";
     let new = format!("start new {all}");
     // What is in the directory of etcd's data; the epoch on the volume; what is in S3; the way.
@@ -54,12 +56,14 @@ fn which_way_a_slot_starts() {
         ("", "", vec![INITIALIZED, ORDER, FOLLOWED], "replace".to_owned()),
         // The same with an old volume in its place: its data is out of date.
         ("member/wal", "e1", vec![INITIALIZED, ORDER, FOLLOWED], "aside replace".to_owned()),
+        // A slot that was added after the order: it joins the others.
+        ("", "", vec![INITIALIZED, ORDER, WITHOUT_ME], "replace marked".to_owned()),
     ] {
         let decided = decided(&format!(
             r#"if [ -n '{data}' ]; then mkdir -p "$ETCD_MOUNT/data/{data}"; fi
             if [ -n '{epoch}' ]; then echo '{epoch}' > "$ETCD_MOUNT/.kclust-epoch"; fi
             s3_exists() {{ [[ ' {objects} ' = *" $1 "* ]]; }}
-            s3_get() {{ printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n'; }}
+            s3_get() {{ printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n%s\n' "{slots}"; }}
             s3_create() {{ if s3_exists "$1"; then return 1; fi; echo marked >> "$RUN_DIR/way"; }}
             write_etcd_patches() {{ echo "start $1 $2" >> "$RUN_DIR/way"; }}
             replace_member() {{ echo replace >> "$RUN_DIR/way"; }}
@@ -72,7 +76,8 @@ fn which_way_a_slot_starts() {
             choose_path
             settle_path
             xargs echo < "$RUN_DIR/way""#,
-            objects = objects.join(" ")
+            objects = objects.join(" "),
+            slots = if objects.contains(&WITHOUT_ME) { "cp-1 cp-3" } else { "cp-1 cp-2 cp-3" },
         ));
         assert_eq!(decided, way, "data {data:?}, epoch {epoch:?}, S3 {objects:?}");
     }
@@ -88,7 +93,7 @@ fn a_slot_that_waits_for_a_quorum_looks_for_an_order_to_restore() {
             *) return 1 ;;
           esac
         }
-        s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n'; }
+        s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\ncp-1 cp-2 cp-3\n'; }
         replace_member() { echo x >> "$RUN_DIR/tries"; fail "no quorum"; }
         restore_member() { echo "restored"; }
         write_etcd_patches() { :; }

@@ -128,7 +128,10 @@ async fn plan(
 ) -> Result<RestorePlan, OpsError> {
     let cluster = store.cluster().to_string();
     let missing = match last {
-        Some(last) => missing(&slots, &store.restored_slots(&last.epoch).await?),
+        Some(last) => {
+            let asked: Vec<_> = slots.iter().filter(|slot| last.slots.contains(slot)).cloned().collect();
+            missing(&asked, &store.restored_slots(&last.epoch).await?)
+        }
         None => Vec::new(),
     };
     let open = last.filter(|_| !missing.is_empty());
@@ -187,7 +190,7 @@ async fn under_lock(
         }
         Before::Done | Before::Abandoned { .. } => {
             environment.operator.phase("asking the slots to restore");
-            match store.request_restore(&plan.epoch, &plan.snapshot.key, last).await {
+            match store.request_restore(&plan.epoch, &plan.snapshot.key, &plan.slots, last).await {
                 Ok(()) => environment.operator.note(&format!("asked the slots; waiting for {}", plan.slots.join(", "))),
                 Err(StoreError::Changed { .. }) => return Err(changed()),
                 Err(error) => return Err(error.into()),

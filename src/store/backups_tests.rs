@@ -110,12 +110,13 @@ async fn a_restore_is_an_epoch_and_a_key_and_marked_by_each_slot() {
     let objects = MemoryStore::new();
     let store = store(&objects);
     assert_eq!(store.read_restore().await.unwrap(), None);
-    store.request_restore(&id(ONE), "backups/etcd/a", None).await.unwrap();
-    assert_eq!(text(&objects, "control-plane/restore").await, format!("{ONE}\nbackups/etcd/a\n"));
+    let slots = ["cp-1".to_owned(), "cp-2".to_owned()];
+    store.request_restore(&id(ONE), "backups/etcd/a", &slots, None).await.unwrap();
+    assert_eq!(text(&objects, "control-plane/restore").await, format!("{ONE}\nbackups/etcd/a\ncp-1 cp-2\n"));
     let read = store.read_restore().await.unwrap().unwrap();
-    assert_eq!((&read.epoch, read.key.as_str()), (&id(ONE), "backups/etcd/a"));
-    assert!(matches!(store.request_restore(&id(TWO), "b", None).await, Err(StoreError::Changed { .. })));
-    store.request_restore(&id(TWO), "b", Some(&read)).await.unwrap();
+    assert_eq!((&read.epoch, read.key.as_str(), read.slots.as_slice()), (&id(ONE), "backups/etcd/a", slots.as_slice()));
+    assert!(matches!(store.request_restore(&id(TWO), "b", &slots, None).await, Err(StoreError::Changed { .. })));
+    store.request_restore(&id(TWO), "b", &slots, Some(&read)).await.unwrap();
 
     assert_eq!(store.restored_slots(&id(ONE)).await.unwrap(), BTreeSet::new());
     put(&objects, &format!("control-plane/restored/{ONE}/cp-1"), "2026-11-26T22:16:00Z\n").await;

@@ -1,7 +1,7 @@
 //! Asking the slots to go back to a snapshot, and hearing that they did.
 //!
-//! `control-plane/restore` names an epoch and a snapshot. Each slot that finds another epoch there than on its volume restores the
-//! snapshot and then writes `control-plane/restored/EPOCH/SLOT`.
+//! `control-plane/restore` names an epoch, a snapshot and slots. Each of them that finds another epoch there than on its volume restores
+//! the snapshot and then writes `control-plane/restored/EPOCH/SLOT`. A slot that was added later joins the others instead.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +18,8 @@ pub struct RestoreRequest {
     pub epoch: RequestId,
     /// Key of the snapshot below the cluster's prefix.
     pub key: String,
+    /// The slots that the cluster had then.
+    pub slots: Vec<String>,
     version: Version,
 }
 
@@ -28,12 +30,13 @@ impl ClusterStore<'_> {
     /// [`StoreError::Corrupt`] beside those of the store.
     pub async fn read_restore(&self) -> Result<Option<RestoreRequest>, StoreError> {
         let Some(Lines { lines, version, .. }) = self.read_lines(RESTORE).await? else { return Ok(None) };
-        let [epoch, key] = lines.as_slice() else { return Err(self.unreadable(RESTORE)) };
+        let [epoch, key, slots] = lines.as_slice() else { return Err(self.unreadable(RESTORE)) };
         let epoch = RequestId::parse(epoch).ok_or_else(|| self.unreadable(RESTORE))?;
-        Ok(Some(RestoreRequest { epoch, key: key.clone(), version }))
+        let slots = slots.split(' ').map(str::to_owned).collect();
+        Ok(Some(RestoreRequest { epoch, key: key.clone(), slots, version }))
     }
 
-    /// Asks all slots to restore the snapshot with this key, in the place of `previous` (`None`: no restore was ever asked for).
+    /// Asks these slots to restore the snapshot with this key, in the place of `previous` (`None`: no restore was ever asked for).
     ///
     /// # Errors
     /// [`StoreError::Changed`] when somebody else asked since `previous` was read.
@@ -41,9 +44,10 @@ impl ClusterStore<'_> {
         &self,
         epoch: &RequestId,
         key: &str,
+        slots: &[String],
         previous: Option<&RestoreRequest>,
     ) -> Result<(), StoreError> {
-        self.write_lines(RESTORE, &[epoch.as_str(), key], previous.map(|previous| &previous.version)).await
+        self.write_lines(RESTORE, &[epoch.as_str(), key, &slots.join(" ")], previous.map(|previous| &previous.version)).await
     }
 
     /// Names of the slots that have restored this epoch.

@@ -22,7 +22,7 @@ choose_path() {
   local pause=1
   while true; do
     read_restore_order
-    if restore_is_due && ! s3_exists "$(restored_marker)"; then
+    if is_asked_to_restore; then
       step "restore: an operator ordered to restore $RESTORE_KEY"
       stop_control_plane
       retry restore_member

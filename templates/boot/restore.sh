@@ -1,17 +1,17 @@
 # shellcheck shell=bash
 # --- Restoring a snapshot, when an operator says so (`kclust restore`), and never otherwise
 
-# The order: its epoch tells it from every other one.
-RESTORE_EPOCH='' RESTORE_KEY=''
+# The order: its epoch tells it from every other one; the snapshot; the slots that shall restore it.
+RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
 
 # read_restore_order: the newest order, if there ever was one.
 read_restore_order() {
-  local epoch='' key=''
-  RESTORE_EPOCH='' RESTORE_KEY=''
+  local epoch='' key='' slots=''
+  RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
   if ! s3_exists control-plane/restore; then return; fi
-  { read -r epoch && read -r key; } < <(s3_get control-plane/restore) || true
+  { read -r epoch && read -r key && read -r slots; } < <(s3_get control-plane/restore) || true
   if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ ]]; then
-    RESTORE_EPOCH=$epoch RESTORE_KEY=$key
+    RESTORE_EPOCH=$epoch RESTORE_KEY=$key RESTORE_SLOTS=$slots
   else
     problem "control-plane/restore is not an order that this boot program understands; it is left alone"
   fi
@@ -25,6 +25,12 @@ volume_epoch() {
 # restore_is_due: whether there is an order that the volume has not followed.
 restore_is_due() {
   [ -n "$RESTORE_EPOCH" ] && [ "$(volume_epoch)" != "$RESTORE_EPOCH" ]
+}
+
+# is_asked_to_restore: whether this slot was there when the order was given, and has not followed it with any volume. One that was added later
+# joins the others.
+is_asked_to_restore() {
+  restore_is_due && [[ " $RESTORE_SLOTS " = *" $GROUP "* ]] && ! s3_exists "$(restored_marker)"
 }
 
 # restored_marker: says that this slot followed the order.
@@ -76,7 +82,7 @@ restore_member() {
 # tend_restore: a running slot that finds a new order ends etcd and everything that serves from it, and assembles itself anew.
 tend_restore() {
   read_restore_order
-  if ! restore_is_due; then return; fi
+  if ! is_asked_to_restore; then return; fi
   log "an operator ordered to restore $RESTORE_KEY: stopping the control plane"
   stop_control_plane
   rm -f /etc/kclust/assembled
