@@ -1,5 +1,7 @@
 """Snapshots: all volumes are lost, and an operator brings a snapshot back; then the running cluster is taken back once more."""
 
+import json
+
 from ..cluster import PATIENCE, Cluster
 from ..scenario import scenario
 from ..waiting import Clock, check, until
@@ -13,18 +15,19 @@ def restore_after_total_loss(lab, tell):
     clock = Clock()
     cluster.lab.kclust("backup", cluster.name, timeout=PATIENCE)
     tell(f"kclust backup: {clock}")
-    check_backups(cluster)
+    snapshot = cluster.object("control-plane/backup-answer").splitlines()[1]
+    check_backups(cluster, snapshot)
     write(cluster, "after")
 
     replacements = [lose_slot_and_volume(cluster, slot) for slot in cluster.slots()]
     for instance in replacements:
         until(f"{instance} waits", lambda: "kclust restore" in cluster.error(instance), PATIENCE)
         check_serves_nothing(cluster, instance)
-    restore(cluster, tell, "with all volumes lost")
+    restore(cluster, "latest", tell, "with all volumes lost")
     check(written(cluster) == {"before"}, f"restored: {written(cluster)}")
 
     write(cluster, "later")
-    restore(cluster, tell, "of the running cluster")
+    restore(cluster, snapshot, tell, "of the running cluster")
     check(written(cluster) == {"before"}, f"restored: {written(cluster)}")
     write(cluster, "finally")
     for slot in cluster.slots():
@@ -41,22 +44,22 @@ def written(cluster):
     return {name.split("written-")[1] for name in names if "written-" in name}
 
 
-def check_backups(cluster):
+def check_backups(cluster, snapshot):
+    """All are listed, and the one that was asked for is the newest."""
+    listed = json.loads(cluster.lab.kclust("get", "backups", cluster.name, "--output", "json").stdout)
     table = cluster.lab.kclust("get", "backups", cluster.name).stdout
-    for key in cluster.keys("backups/etcd/"):
+    keys = cluster.keys("backups/etcd/")
+    check(keys[-1] == snapshot, f"{snapshot} was asked for, the newest is {keys[-1]}")
+    check(len(listed) == len(keys), f"kclust get backups lists {listed}, there are {keys}")
+    for key in keys:
         check(key.split("/")[-1] in table, f"kclust get backups leaves out {key}: {table}")
 
 
-def restore(cluster, tell, when):
-    """Back to the newest snapshot; done when all nodes are Ready and the cluster takes writes."""
+def restore(cluster, snapshot, tell, when):
+    """Back to a snapshot; done when all nodes are Ready and the cluster takes writes."""
     clock = Clock()
-    cluster.lab.kclust("restore", cluster.name, "--from", newest_request(cluster), "--yes", timeout=2 * PATIENCE)
+    cluster.lab.kclust("restore", cluster.name, "--from", snapshot, "--yes", timeout=2 * PATIENCE)
     command = clock.seconds()
     until("the API", lambda: cluster.kubectl("get", "--raw", "/readyz") == "ok", PATIENCE)
     cluster.wait_ready()
     tell(f"kclust restore {when}: {command:.0f} s, all nodes Ready after {clock}")
-
-
-def newest_request(cluster):
-    """The snapshot that was asked for; the slots take others on their own."""
-    return cluster.object("control-plane/backup-answer").splitlines()[1]
