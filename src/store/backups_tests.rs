@@ -128,7 +128,7 @@ async fn a_restore_is_an_epoch_and_a_key_and_marked_by_each_slot() {
 async fn what_is_of_another_form_is_named_and_left_alone() {
     let objects = MemoryStore::new();
     let store = store(&objects);
-    for content in ["", "latest\n", "latest\nx\n", &format!("{ONE}\na\nb\n"), "\u{fffd}"] {
+    for content in ["", "latest\n", "latest\nx\n", &format!("{ONE}\na\nb\nc\n"), "\u{fffd}"] {
         for name in ["backup-request", "backup-answer", "restore"] {
             put(&objects, &format!("control-plane/{name}"), content).await;
         }

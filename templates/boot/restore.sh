@@ -6,12 +6,12 @@ RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
 
 # read_restore_order: the newest order, if there ever was one.
 read_restore_order() {
-  local epoch='' key='' slots=''
+  local epoch='' key='' asked=''
   RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
   if ! s3_exists control-plane/restore; then return; fi
-  { read -r epoch && read -r key && read -r slots; } < <(s3_get control-plane/restore) || true
+  { read -r epoch && read -r key && read -r asked; } < <(s3_get control-plane/restore) || true
   if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ ]]; then
-    RESTORE_EPOCH=$epoch RESTORE_KEY=$key RESTORE_SLOTS=$slots
+    RESTORE_EPOCH=$epoch RESTORE_KEY=$key RESTORE_SLOTS=$asked
   else
     problem "control-plane/restore is not an order that this boot program understands; it is left alone"
   fi

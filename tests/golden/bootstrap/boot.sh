@@ -195,22 +195,36 @@ After=containerd.service
 [Service]
 ExecStart=/usr/local/lib/kclust/start tend
 Environment=HOME=/root
-Restart=always
+# It ends by itself only for the boot program, which starts it again.
+Restart=on-failure
 RestartSec=5
 KCLUST_END
   put 644 '/etc/systemd/system/kclust-end.service' <<'KCLUST_END'
 [Unit]
-Description=Ends this control-plane slot in order when its instance is taken away or shut down
-# The boot program starts it at every boot, when there is something to end. What starts first is stopped last: containers, the kubelet and the network are still there when the slot ends.
+Description=Ends this control-plane slot in order when its autoscaling group takes the instance away
+# The boot program starts it at every boot, when there is something to end.
+After=containerd.service
+
+[Service]
+ExecStart=/usr/local/lib/kclust/start watch-for-end
+Environment=HOME=/root
+Restart=on-failure
+RestartSec=5
+KCLUST_END
+  put 644 '/etc/systemd/system/kclust-stop.service' <<'KCLUST_END'
+[Unit]
+Description=Stops the control plane of this slot in order before a shutdown
+# The boot program starts it at every boot. What starts first is stopped last: containers, the kubelet and the network are still there.
 After=containerd.service kubelet.service network-online.target
 Wants=network-online.target
 
 [Service]
-ExecStart=/usr/local/lib/kclust/start watch-for-end
+# Does something only when it is stopped.
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
 ExecStop=/usr/local/lib/kclust/start stop
 Environment=HOME=/root
-Restart=on-failure
-RestartSec=5
 TimeoutStopSec=60
 KCLUST_END
   put 600 '/etc/kubernetes/apiserver/admission.yaml' <<'KCLUST_END'
@@ -472,11 +486,13 @@ s3_delete() {
   s3_request DELETE "$1" '' --fail --output /dev/null --request DELETE
 }
 
-# s3_list PREFIX: keys that start with it, sorted, a line each; all below the cluster's prefix. At most 1000.
+# s3_list PREFIX [AFTER]: keys that start with PREFIX, and come after the key AFTER; sorted, a line each, below the cluster's prefix. The
+# first 1000.
 s3_list() {
   local answer query
   # Sorted, as the signature wants it.
   query="list-type=2&prefix=$(urlencode "$S3_PREFIX/$1")"
+  if [ -n "${2:-}" ]; then query+="&start-after=$(urlencode "$S3_PREFIX/$2")"; fi
   answer=$(aws_request s3 "$S3_REGION" GET "$S3_URL/?$query" '' '' --fail) || return
   grep --only-matching '<Key>[^<]*' <<< "$answer" | cut -c "$((${#S3_PREFIX} + 7))-" || true
 }
@@ -882,16 +898,24 @@ has_etcd_data() {
 
 PKI_DIR=/etc/kubernetes/pki
 
-# fetch_pki: authorities and keys from the state bucket, where only control planes may read them.
+# fetch_key OBJECT FILE
+fetch_key() {
+  s3_get "pki/$1" > "$RUN_DIR/fetched.$BASHPID" || fail "pki/$1 cannot be read from the state bucket"
+  put 600 "$2" < "$RUN_DIR/fetched.$BASHPID"
+  rm "$RUN_DIR/fetched.$BASHPID"
+}
+
+# fetch_pki: authorities and keys from the state bucket, where only control planes may read them; all at once.
 fetch_pki() {
-  local file
+  local file pid pids=() failed=0
   for file in ca.crt ca.key front-proxy-ca.crt front-proxy-ca.key sa.key sa.pub etcd/ca.crt etcd/ca.key; do
-    s3_get "pki/$file" > "$RUN_DIR/fetched"
-    put 600 "$PKI_DIR/$file" < "$RUN_DIR/fetched"
+    fetch_key "$file" "$PKI_DIR/$file" &
+    pids+=($!)
   done
-  s3_get pki/encryption.yaml > "$RUN_DIR/fetched"
-  put 600 /etc/kubernetes/apiserver/encryption.yaml < "$RUN_DIR/fetched"
-  rm "$RUN_DIR/fetched"
+  fetch_key encryption.yaml /etc/kubernetes/apiserver/encryption.yaml &
+  pids+=($!)
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
 }
 
 # drop_keys: what only the assembling needs leaves the disk. The next boot fetches it again.
@@ -1007,7 +1031,7 @@ choose_path() {
   local pause=1
   while true; do
     read_restore_order
-    if restore_is_due && ! s3_exists "$(restored_marker)"; then
+    if is_asked_to_restore; then
       step "restore: an operator ordered to restore $RESTORE_KEY"
       stop_control_plane
       retry restore_member
@@ -1070,9 +1094,8 @@ is_assembled() {
 }
 
 assemble_slot() {
-  step "fetching the key material"
-  retry fetch_pki
-  step "waiting for downloads"
+  step "waiting for downloads and the key material"
+  wait "$KEYS"
   wait_for_downloads
   name_host
   choose_path
@@ -1103,6 +1126,9 @@ boot_control_plane() {
   if [ "$ADDRESS" != "$(slot_address "$GROUP")" ]; then
     fail "this instance has the address $ADDRESS, but the slot $GROUP has $(slot_address "$GROUP")"
   fi
+  # Beside the volume.
+  retry fetch_pki &
+  KEYS=$!
   step "attaching the etcd volume"
   retry attach_volume
   retry format_volume
@@ -1124,8 +1150,7 @@ boot_control_plane() {
   mark_initialized
   step "setting up the cluster"
   set_up_cluster
-  # Not `restart`: to stop kclust-end is to stop the control plane.
-  systemctl start --no-block kclust-end.service kclust-tend.service
+  systemctl start --no-block kclust-stop.service kclust-end.service kclust-tend.service
   step "registering the node"
   retry register_node
   retry publish_credential
@@ -1159,7 +1184,8 @@ may_take_over() {
 # set_up_cluster: the phases, unless they were done with the same documents. Whoever makes the lock object does them.
 set_up_cluster() {
   local marker holder begin=$SECONDS
-  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml | cut -c 1-16)
+  # What was done before a restore may not be in the snapshot.
+  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml | cut -c 1-16)${RESTORE_EPOCH:+-$RESTORE_EPOCH}
   until s3_exists "$marker"; do
     if s3_create "$marker.lock" "$INSTANCE_ID"; then
       holder=$INSTANCE_ID
@@ -1338,7 +1364,22 @@ apply_addons() {
     fi
   done 3< <(addon_lines)
   publish_addons
+  forget_removed
   return "$failed"
+}
+
+# forget_removed: addons that the settings do not name any more. Their objects stay, but when they come back they are applied.
+forget_removed() {
+  local name names
+  # shellcheck disable=SC2016 # the variables are the template's
+  names=$(cluster_kubectl get configmap kclust-addons --ignore-not-found \
+    --output 'go-template={{range $name, $_ := .data}}{{$name}} {{end}}')
+  for name in $names; do
+    if ! addon_lines | grep --quiet "^$name "; then
+      cluster_kubectl patch configmap kclust-addons --type json --patch "[{\"op\": \"remove\", \"path\": \"/data/$name\"}]" > /dev/null
+      log "the addon $name is not in the spec any more; its objects stay in the cluster"
+    fi
+  done
 }
 
 # report_addon NAME SHA256 STATE [ERROR]: one line of the report.
@@ -1416,12 +1457,11 @@ snapshot_time() {
   fi
 }
 
-# drop_old_snapshots: those beyond the retention time, but never the newest one.
+# drop_old_snapshots: those beyond the retention time. Only after another one was taken, so that there is always one.
 drop_old_snapshots() {
-  local keys key taken oldest
-  mapfile -t keys < <(s3_list backups/etcd/)
+  local key taken oldest
   oldest=$(($(date +%s) - $(setting backup-retention)))
-  for key in "${keys[@]:0:$((${#keys[@]} > 0 ? ${#keys[@]} - 1 : 0))}"; do
+  for key in $(s3_list backups/etcd/); do
     taken=$(snapshot_time "$key")
     if [ -n "$taken" ] && ((taken < oldest)); then
       s3_delete "$key"
@@ -1430,17 +1470,17 @@ drop_old_snapshots() {
   done
 }
 
-# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be.
+# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be: another slot may
+# have led until now.
 snapshot_is_due() {
-  local interval newest taken now
-  interval=$(setting backup-interval)
+  local interval now recent
   now=$(date +%s)
   if ((now < SNAPSHOT_NEXT)); then return 1; fi
-  newest=$(s3_list backups/etcd/) || return 1
-  newest=${newest##*$'\n'}
-  taken=$(snapshot_time "$newest")
-  SNAPSHOT_NEXT=$((${taken:-0} + interval))
-  ((now >= SNAPSHOT_NEXT))
+  interval=$(setting backup-interval)
+  recent=$(s3_list backups/etcd/ "backups/etcd/$(date --utc --date "@$((now - interval))" +%Y%m%dT%H%M%SZ)") || return 1
+  if [ -z "$recent" ]; then return 0; fi
+  SNAPSHOT_NEXT=$(($(snapshot_time "${recent##*$'\n'}") + interval))
+  return 1
 }
 
 # answer_request: takes the snapshot that an operator waits for (`kclust backup`).
@@ -1476,17 +1516,17 @@ tend_backups() {
 # shellcheck shell=bash
 # --- Restoring a snapshot, when an operator says so (`kclust restore`), and never otherwise
 
-# The order: its epoch tells it from every other one.
-RESTORE_EPOCH='' RESTORE_KEY=''
+# The order: its epoch tells it from every other one; the snapshot; the slots that shall restore it.
+RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
 
 # read_restore_order: the newest order, if there ever was one.
 read_restore_order() {
-  local epoch='' key=''
-  RESTORE_EPOCH='' RESTORE_KEY=''
+  local epoch='' key='' asked=''
+  RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
   if ! s3_exists control-plane/restore; then return; fi
-  { read -r epoch && read -r key; } < <(s3_get control-plane/restore) || true
+  { read -r epoch && read -r key && read -r asked; } < <(s3_get control-plane/restore) || true
   if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ ]]; then
-    RESTORE_EPOCH=$epoch RESTORE_KEY=$key
+    RESTORE_EPOCH=$epoch RESTORE_KEY=$key RESTORE_SLOTS=$asked
   else
     problem "control-plane/restore is not an order that this boot program understands; it is left alone"
   fi
@@ -1500,6 +1540,12 @@ volume_epoch() {
 # restore_is_due: whether there is an order that the volume has not followed.
 restore_is_due() {
   [ -n "$RESTORE_EPOCH" ] && [ "$(volume_epoch)" != "$RESTORE_EPOCH" ]
+}
+
+# is_asked_to_restore: whether this slot was there when the order was given, and has not followed it with any volume. One that was added later
+# joins the others.
+is_asked_to_restore() {
+  restore_is_due && [[ " $RESTORE_SLOTS " = *" $GROUP "* ]] && ! s3_exists "$(restored_marker)"
 }
 
 # restored_marker: says that this slot followed the order.
@@ -1544,12 +1590,14 @@ restore_member() {
   rmdir "$ETCD_MOUNT/data"
   mv "$ETCD_MOUNT/data.new" "$ETCD_MOUNT/data"
   mark_volume
+  # What has been applied since the snapshot is not in it.
+  rm -f "$RUN_DIR/settings.applied"
 }
 
 # tend_restore: a running slot that finds a new order ends etcd and everything that serves from it, and assembles itself anew.
 tend_restore() {
   read_restore_order
-  if ! restore_is_due; then return; fi
+  if ! is_asked_to_restore; then return; fi
   log "an operator ordered to restore $RESTORE_KEY: stopping the control plane"
   stop_control_plane
   rm -f /etc/kclust/assembled
