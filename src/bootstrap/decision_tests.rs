@@ -83,6 +83,26 @@ fn which_way_a_slot_starts() {
     }
 }
 
+/// With data on its volume a slot waits for a quorum by way of its API server, which may never come.
+#[test]
+fn a_slot_whose_api_server_does_not_come_looks_for_an_order_to_restore() {
+    let decided = decided(
+        r#"s3_exists() { [ "$1" = control-plane/restore ] && [ "$SECONDS" -ge 40 ]; }
+        s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\ncp-2\n'; }
+        sleep() { SECONDS=$((SECONDS + $1)); }
+        SECONDS=0
+        (wait_for "the API server" unless_ordered false) || failure"#,
+    );
+    let lines: Vec<_> = decided.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "waiting for the API server since 30 s",
+            "an operator ordered to restore backups/etcd/20261126T221500Z-r1.db.zst",
+        ]
+    );
+}
+
 #[test]
 fn a_slot_that_waits_for_a_quorum_looks_for_an_order_to_restore() {
     let decided = decided(

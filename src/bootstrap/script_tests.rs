@@ -180,6 +180,24 @@ fn workers_begin_with_different_slots_and_know_all() {
     }
 }
 
+/// The restart of a slot under its boot program once waited for what publishes the status, which never ends.
+#[test]
+fn a_control_plane_stops_beside_what_runs_in_the_background() {
+    let text = output(
+        r#"systemctl() { echo "systemctl $*"; }
+        stop_containers() { echo "stop $1" >> "$RUN_DIR/stopped"; }
+        command sleep 30 & publisher=$!
+        stop_control_plane
+        kill "$publisher" && echo "still publishing"
+        sort "$RUN_DIR/stopped"; tail -n 1 "$RUN_DIR/stopped""#,
+    );
+    assert_eq!(
+        text,
+        "systemctl stop kubelet.service\nstill publishing\nstop etcd\nstop kube-apiserver\nstop kube-controller-manager\n\
+         stop kube-scheduler\nstop etcd\n"
+    );
+}
+
 /// Answers of EC2 to the search for the volume and to attaching it.
 fn attach(volumes: &str) -> String {
     output(&format!(

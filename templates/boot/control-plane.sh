@@ -134,10 +134,10 @@ boot_control_plane() {
     assemble_slot
   fi
   step "waiting for the API server"
-  wait_for "the API server of this slot" api_is_ready
+  wait_for "the API server of this slot" unless_ordered api_is_ready
   retry map_api_name "$ADDRESS"
   step "waiting for a quorum of etcd"
-  wait_for "a quorum of etcd" has_quorum https://127.0.0.1:2379
+  wait_for "a quorum of etcd" unless_ordered has_quorum https://127.0.0.1:2379
   mark_initialized
   step "setting up the cluster"
   set_up_cluster

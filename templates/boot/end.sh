@@ -23,11 +23,15 @@ stop_containers() {
 
 # stop_control_plane: the kubelet first, which would start everything again; etcd last, which gives its leadership away when it is asked to end.
 stop_control_plane() {
+  local others=()
   systemctl stop kubelet.service
   stop_containers kube-controller-manager 5 &
+  others+=($!)
   stop_containers kube-scheduler 5 &
+  others+=($!)
   stop_containers kube-apiserver 10
-  wait
+  # Not for everything in the background: what publishes the status never ends.
+  wait "${others[@]}"
   stop_containers etcd 10
 }
 

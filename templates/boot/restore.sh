@@ -3,6 +3,8 @@
 
 # The order: its epoch tells it from every other one; the snapshot; the slots that shall restore it.
 RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
+# When to look for an order next, in seconds of this run.
+ORDERS_NEXT=0
 
 # read_restore_order: the newest order, if there ever was one.
 read_restore_order() {
@@ -10,7 +12,7 @@ read_restore_order() {
   RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
   if ! s3_exists control-plane/restore; then return; fi
   { read -r epoch && read -r key && read -r asked; } < <(s3_get control-plane/restore) || true
-  if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ ]]; then
+  if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ && -n $asked ]]; then
     RESTORE_EPOCH=$epoch RESTORE_KEY=$key RESTORE_SLOTS=$asked
   else
     problem "control-plane/restore is not an order that this boot program understands; it is left alone"
@@ -77,6 +79,17 @@ restore_member() {
   mark_volume
   # What has been applied since the snapshot is not in it.
   rm -f "$RUN_DIR/settings.applied"
+}
+
+# unless_ordered COMMAND [ARGUMENT...]: the command; but looks for an order now and then, which is what helps where nothing gets up. It
+# ends the program, which then begins anew and follows the order.
+unless_ordered() {
+  if ((SECONDS >= ORDERS_NEXT)); then
+    ORDERS_NEXT=$((SECONDS + 15))
+    read_restore_order
+    if is_asked_to_restore; then fail "an operator ordered to restore $RESTORE_KEY"; fi
+  fi
+  "$@"
 }
 
 # tend_restore: a running slot that finds a new order ends etcd and everything that serves from it, and assembles itself anew.

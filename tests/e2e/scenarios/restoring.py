@@ -35,6 +35,21 @@ def restore_after_total_loss(lab, tell):
         check(len(data) == 1, f"the data of before is not kept on {slot}: {data}")
 
 
+@scenario
+def restore_without_quorum(lab, tell):
+    """Two volumes are lost. The third slot has its data and its order is given while its API server waits for a quorum after a reboot."""
+    cluster = Cluster(lab, control_planes=3, workers=1).create_and_wait()
+    write(cluster, "before")
+    lab.kclust("backup", cluster.name, timeout=PATIENCE)
+    for slot in ("cp-2", "cp-3"):
+        lose_slot_and_volume(cluster, slot)
+    survivor = cluster.slot("cp-1")
+    lab.reboot(survivor)
+    until("the slot that has its data waits", lambda: "waiting for the API server" in cluster.error(survivor), PATIENCE)
+    restore(cluster, "latest", tell, "with one of three volumes left")
+    check("before" in written(cluster), f"restored: {written(cluster)}")
+
+
 def write(cluster, name):
     cluster.kubectl("create", "configmap", f"written-{name}")
 

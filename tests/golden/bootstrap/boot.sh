@@ -195,7 +195,7 @@ After=containerd.service
 [Service]
 ExecStart=/usr/local/lib/kclust/start tend
 Environment=HOME=/root
-# It ends by itself only for the boot program, which starts it again.
+# Not when it has ended by itself: then it leaves the slot to the boot program, which starts it again.
 Restart=on-failure
 RestartSec=5
 KCLUST_END
@@ -1143,10 +1143,10 @@ boot_control_plane() {
     assemble_slot
   fi
   step "waiting for the API server"
-  wait_for "the API server of this slot" api_is_ready
+  wait_for "the API server of this slot" unless_ordered api_is_ready
   retry map_api_name "$ADDRESS"
   step "waiting for a quorum of etcd"
-  wait_for "a quorum of etcd" has_quorum https://127.0.0.1:2379
+  wait_for "a quorum of etcd" unless_ordered has_quorum https://127.0.0.1:2379
   mark_initialized
   step "setting up the cluster"
   set_up_cluster
@@ -1518,6 +1518,8 @@ tend_backups() {
 
 # The order: its epoch tells it from every other one; the snapshot; the slots that shall restore it.
 RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
+# When to look for an order next, in seconds of this run.
+ORDERS_NEXT=0
 
 # read_restore_order: the newest order, if there ever was one.
 read_restore_order() {
@@ -1525,7 +1527,7 @@ read_restore_order() {
   RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
   if ! s3_exists control-plane/restore; then return; fi
   { read -r epoch && read -r key && read -r asked; } < <(s3_get control-plane/restore) || true
-  if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ ]]; then
+  if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ && -n $asked ]]; then
     RESTORE_EPOCH=$epoch RESTORE_KEY=$key RESTORE_SLOTS=$asked
   else
     problem "control-plane/restore is not an order that this boot program understands; it is left alone"
@@ -1594,6 +1596,17 @@ restore_member() {
   rm -f "$RUN_DIR/settings.applied"
 }
 
+# unless_ordered COMMAND [ARGUMENT...]: the command; but looks for an order now and then, which is what helps where nothing gets up. It
+# ends the program, which then begins anew and follows the order.
+unless_ordered() {
+  if ((SECONDS >= ORDERS_NEXT)); then
+    ORDERS_NEXT=$((SECONDS + 15))
+    read_restore_order
+    if is_asked_to_restore; then fail "an operator ordered to restore $RESTORE_KEY"; fi
+  fi
+  "$@"
+}
+
 # tend_restore: a running slot that finds a new order ends etcd and everything that serves from it, and assembles itself anew.
 tend_restore() {
   read_restore_order
@@ -1631,11 +1644,15 @@ stop_containers() {
 
 # stop_control_plane: the kubelet first, which would start everything again; etcd last, which gives its leadership away when it is asked to end.
 stop_control_plane() {
+  local others=()
   systemctl stop kubelet.service
   stop_containers kube-controller-manager 5 &
+  others+=($!)
   stop_containers kube-scheduler 5 &
+  others+=($!)
   stop_containers kube-apiserver 10
-  wait
+  # Not for everything in the background: what publishes the status never ends.
+  wait "${others[@]}"
   stop_containers etcd 10
 }
 
