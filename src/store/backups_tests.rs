@@ -110,11 +110,11 @@ async fn a_restore_is_an_epoch_and_a_key_and_marked_by_each_slot() {
     let objects = MemoryStore::new();
     let store = store(&objects);
     assert_eq!(store.read_restore().await.unwrap(), None);
-    let slots = ["cp-1".to_owned(), "cp-2".to_owned()];
+    let slots = [("cp-1", 10), ("cp-2", 11)].map(|(name, host)| (name.to_owned(), [10, 0, 0, host].into())).into();
     store.request_restore(&id(ONE), "backups/etcd/a", &slots, None).await.unwrap();
-    assert_eq!(text(&objects, "control-plane/restore").await, format!("{ONE}\nbackups/etcd/a\ncp-1 cp-2\n"));
+    assert_eq!(text(&objects, "control-plane/restore").await, format!("{ONE}\nbackups/etcd/a\ncp-1=10.0.0.10 cp-2=10.0.0.11\n"));
     let read = store.read_restore().await.unwrap().unwrap();
-    assert_eq!((&read.epoch, read.key.as_str(), read.slots.as_slice()), (&id(ONE), "backups/etcd/a", slots.as_slice()));
+    assert_eq!((&read.epoch, read.key.as_str(), &read.slots), (&id(ONE), "backups/etcd/a", &slots));
     assert!(matches!(store.request_restore(&id(TWO), "b", &slots, None).await, Err(StoreError::Changed { .. })));
     store.request_restore(&id(TWO), "b", &slots, Some(&read)).await.unwrap();
 

@@ -3,7 +3,8 @@
 //! `control-plane/restore` names an epoch, a snapshot and slots. Each of them that finds another epoch there than on its volume restores
 //! the snapshot and then writes `control-plane/restored/EPOCH/SLOT`. A slot that was added later joins the others instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use super::backups::Lines;
 use super::layout::Area;
@@ -18,8 +19,8 @@ pub struct RestoreRequest {
     pub epoch: RequestId,
     /// Key of the snapshot below the cluster's prefix.
     pub key: String,
-    /// The slots that the cluster had then.
-    pub slots: Vec<String>,
+    /// The slots that the cluster had then, and their addresses: the members of the etcd cluster that they make.
+    pub slots: BTreeMap<String, Ipv4Addr>,
     version: Version,
 }
 
@@ -32,7 +33,11 @@ impl ClusterStore<'_> {
         let Some(Lines { lines, version, .. }) = self.read_lines(RESTORE).await? else { return Ok(None) };
         let [epoch, key, slots] = lines.as_slice() else { return Err(self.unreadable(RESTORE)) };
         let epoch = RequestId::parse(epoch).ok_or_else(|| self.unreadable(RESTORE))?;
-        let slots = slots.split(' ').map(str::to_owned).collect();
+        let slots = slots.split(' ').map(|slot| {
+            let (name, address) = slot.split_once('=')?;
+            Some((name.to_owned(), address.parse().ok()?))
+        });
+        let slots = slots.collect::<Option<_>>().ok_or_else(|| self.unreadable(RESTORE))?;
         Ok(Some(RestoreRequest { epoch, key: key.clone(), slots, version }))
     }
 
@@ -44,9 +49,10 @@ impl ClusterStore<'_> {
         &self,
         epoch: &RequestId,
         key: &str,
-        slots: &[String],
+        slots: &BTreeMap<String, Ipv4Addr>,
         previous: Option<&RestoreRequest>,
     ) -> Result<(), StoreError> {
+        let slots: Vec<_> = slots.iter().map(|(name, address)| format!("{name}={address}")).collect();
         self.write_lines(RESTORE, &[epoch.as_str(), key, &slots.join(" ")], previous.map(|previous| &previous.version)).await
     }
 

@@ -5,9 +5,9 @@ PKI_DIR=/etc/kubernetes/pki
 
 # fetch_key OBJECT FILE
 fetch_key() {
-  s3_get "pki/$1" > "$RUN_DIR/fetched.$BASHPID" || fail "pki/$1 cannot be read from the state bucket"
-  put 600 "$2" < "$RUN_DIR/fetched.$BASHPID"
-  rm "$RUN_DIR/fetched.$BASHPID"
+  local content
+  content=$(s3_get "pki/$1") || fail "pki/$1 cannot be read from the state bucket"
+  printf '%s\n' "$content" | put 600 "$2"
 }
 
 # fetch_pki: authorities and keys from the state bucket, where only control planes may read them; all at once.

@@ -7,7 +7,7 @@ use crate::ops::{Before, OpsError, RestoreEnding, RestoreOptions, Unanswered, re
 use crate::store::LockError;
 
 const EPOCH: &str = "20261126T221900Z-00000001";
-const SLOTS: &str = "cp-1 cp-2 cp-3";
+const SLOTS: &str = "cp-1=10.20.32.10 cp-2=10.20.64.11 cp-3=10.20.96.12";
 const LIMIT: Duration = Duration::from_secs(900);
 
 fn from(from: &str) -> RestoreOptions {
