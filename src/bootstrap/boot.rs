@@ -12,7 +12,7 @@ use crate::model::BootstrapObject;
 use crate::spec::Cluster;
 
 /// The parts that are the same for every cluster, in their order in the script.
-pub(super) const PARTS: [&str; 18] = [
+pub(super) const PARTS: [&str; 19] = [
     include_str!("../../templates/boot/log.sh"),
     include_str!("../../templates/boot/requests.sh"),
     include_str!("../../templates/boot/identity.sh"),
@@ -24,6 +24,7 @@ pub(super) const PARTS: [&str; 18] = [
     include_str!("../../templates/boot/etcd.sh"),
     include_str!("../../templates/boot/control-plane.sh"),
     include_str!("../../templates/boot/cluster.sh"),
+    include_str!("../../templates/boot/cluster-settings.sh"),
     include_str!("../../templates/boot/addons.sh"),
     include_str!("../../templates/boot/backup.sh"),
     include_str!("../../templates/boot/restore.sh"),
@@ -124,7 +125,13 @@ fn files(cluster: &Cluster) -> String {
             include_str!("../../templates/files/kclust-credential.timer"),
         ),
         File::new("/etc/systemd/system/kclust-tend.service", "644", include_str!("../../templates/files/kclust-tend.service")),
+        File::new(
+            "/etc/systemd/system/kclust-addons.service",
+            "644",
+            include_str!("../../templates/files/kclust-addons.service"),
+        ),
         File::new("/etc/systemd/system/kclust-end.service", "644", include_str!("../../templates/files/kclust-end.service")),
+        File::new("/etc/systemd/system/kclust-stop.service", "644", include_str!("../../templates/files/kclust-stop.service")),
         File::new("/etc/kubernetes/apiserver/admission.yaml", "600", include_str!("../../templates/files/admission.yaml")),
         File::new("/etc/kubernetes/apiserver/audit-policy.yaml", "600", include_str!("../../templates/files/audit-policy.yaml")),
         File::new(

@@ -29,6 +29,8 @@ fn which_way_a_slot_starts() {
     const INITIALIZED: &str = "control-plane/initialized";
     const ORDER: &str = "control-plane/restore";
     const FOLLOWED: &str = "control-plane/restored/e2/cp-2";
+    // Not an object: the order does not name this slot.
+    const WITHOUT_ME: &str = "without-me";
     let all = "cp-1=https://10.0.0.10:2380,cp-2=https://10.0.32.10:2380,cp-3=https://10.0.64.10:2380";
     let new = format!("start new {all}");
     // What is in the directory of etcd's data; the epoch on the volume; what is in S3; the way.
@@ -54,16 +56,18 @@ fn which_way_a_slot_starts() {
         ("", "", vec![INITIALIZED, ORDER, FOLLOWED], "replace".to_owned()),
         // The same with an old volume in its place: its data is out of date.
         ("member/wal", "e1", vec![INITIALIZED, ORDER, FOLLOWED], "aside replace".to_owned()),
+        // A slot that was added after the order: it joins the others.
+        ("", "", vec![INITIALIZED, ORDER, WITHOUT_ME], "replace marked".to_owned()),
     ] {
         let decided = decided(&format!(
             r#"if [ -n '{data}' ]; then mkdir -p "$ETCD_MOUNT/data/{data}"; fi
             if [ -n '{epoch}' ]; then echo '{epoch}' > "$ETCD_MOUNT/.kclust-epoch"; fi
             s3_exists() {{ [[ ' {objects} ' = *" $1 "* ]]; }}
-            s3_get() {{ printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n'; }}
+            s3_get() {{ printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n%s\n' "{slots}"; }}
             s3_create() {{ if s3_exists "$1"; then return 1; fi; echo marked >> "$RUN_DIR/way"; }}
             write_etcd_patches() {{ echo "start $1 $2" >> "$RUN_DIR/way"; }}
             replace_member() {{ echo replace >> "$RUN_DIR/way"; }}
-            restore_member() {{ echo restore >> "$RUN_DIR/way"; }}
+            follow_order() {{ echo restore >> "$RUN_DIR/way"; }}
             set_data_aside() {{ echo aside >> "$RUN_DIR/way"; rm -r "$ETCD_MOUNT/data"; }}
             mark_volume() {{ :; }}
             stop_control_plane() {{ :; }}
@@ -72,7 +76,12 @@ fn which_way_a_slot_starts() {
             choose_path
             settle_path
             xargs echo < "$RUN_DIR/way""#,
-            objects = objects.join(" ")
+            objects = objects.join(" "),
+            slots = if objects.contains(&WITHOUT_ME) {
+                "cp-1=10.0.0.10 cp-3=10.0.64.10"
+            } else {
+                "cp-1=10.0.0.10 cp-2=10.0.32.10 cp-3=10.0.64.10"
+            },
         ));
         assert_eq!(decided, way, "data {data:?}, epoch {epoch:?}, S3 {objects:?}");
     }
@@ -83,7 +92,7 @@ fn which_way_a_slot_starts() {
 fn a_slot_whose_api_server_does_not_come_looks_for_an_order_to_restore() {
     let decided = decided(
         r#"s3_exists() { [ "$1" = control-plane/restore ] && [ "$SECONDS" -ge 40 ]; }
-        s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n'; }
+        s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\ncp-2=10.0.32.10\n'; }
         sleep() { SECONDS=$((SECONDS + $1)); }
         SECONDS=0
         (wait_for "the API server" unless_ordered false) || failure"#,
@@ -91,10 +100,7 @@ fn a_slot_whose_api_server_does_not_come_looks_for_an_order_to_restore() {
     let lines: Vec<_> = decided.lines().collect();
     assert_eq!(
         lines,
-        [
-            "waiting for the API server since 30 s",
-            "an operator ordered to restore backups/etcd/20261126T221500Z-r1.db.zst",
-        ]
+        ["waiting for the API server since 30 s", "an operator ordered to restore backups/etcd/20261126T221500Z-r1.db.zst",]
     );
 }
 
@@ -108,9 +114,9 @@ fn a_slot_that_waits_for_a_quorum_looks_for_an_order_to_restore() {
             *) return 1 ;;
           esac
         }
-        s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\n'; }
+        s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\ncp-2=10.0.32.10\n'; }
         replace_member() { echo x >> "$RUN_DIR/tries"; fail "no quorum"; }
-        restore_member() { echo "restored"; }
+        follow_order() { echo "restored"; }
         write_etcd_patches() { :; }
         stop_control_plane() { :; }
         touch "$RUN_DIR/tries"
@@ -169,7 +175,7 @@ fn replaced(slots: &str, quorum: bool, members: &[&str]) -> String {
             get*) {quorum} ;;
             "member list") cat "$RUN_DIR/members" ;;
             "member remove") echo "remove $4" >> "$RUN_DIR/done" && sed -i "/^$4,/d" "$RUN_DIR/members" ;;
-            "member add") echo "add $4 ${{5#--peer-urls=}}" >> "$RUN_DIR/done" && echo "f00d, unstarted, , ${{5#--peer-urls=}}, , false" >> "$RUN_DIR/members" ;;
+            "member add") echo "add $4 ${{5#--peer-urls=}} $6" >> "$RUN_DIR/done" && echo "f00d, unstarted, , ${{5#--peer-urls=}}, , false" >> "$RUN_DIR/members" ;;
           esac
         }}
         write_etcd_patches() {{ echo "$1 $2" >> "$RUN_DIR/done"; }}
@@ -183,7 +189,7 @@ fn replaced(slots: &str, quorum: bool, members: &[&str]) -> String {
 #[test]
 fn who_may_remove_which_member_of_etcd() {
     const SLOTS: &str = "cp-1=10.0.0.10 cp-2=10.0.32.10 cp-3=10.0.64.10";
-    const ADDED: &str = "add cp-2 https://10.0.32.10:2380";
+    const ADDED: &str = "add cp-2 https://10.0.32.10:2380 --learner";
     let first = "aaa1, started, cp-1, https://10.0.0.10:2380, https://10.0.0.10:2379, false";
     let mine = "aaa2, started, cp-2, https://10.0.32.10:2380, https://10.0.32.10:2379, false";
     let third = "aaa3, started, cp-3, https://10.0.64.10:2380, https://10.0.64.10:2379, false";

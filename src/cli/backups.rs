@@ -98,6 +98,7 @@ pub fn plan_text(plan: &RestorePlan) -> String {
          \n\
          Pods keep running, but the objects of the API go back in time: what was made\n\
          since then is unknown to the cluster, and what was removed is there again.\n\
+         Workers that joined since then register again when their kubelet restarts.\n\
          \n\
          The present data stays on the volume of each slot, in\n  {KEPT_BELOW}{}\n\
          If this is interrupted, the slots go on. To wait for them again:\n  {}",
@@ -236,6 +237,7 @@ mod tests {
 
         Pods keep running, but the objects of the API go back in time: what was made
         since then is unknown to the cluster, and what was removed is there again.
+        Workers that joined since then register again when their kubelet restarts.
 
         The present data stays on the volume of each slot, in
           /var/lib/etcd/data.before-20261127T012707Z-0a1b2c3d

@@ -121,6 +121,7 @@ impl CliError {
                 | OpsError::LockLost { .. }
                 | OpsError::Left { .. }
                 | OpsError::RestoreOpen { .. }
+                | OpsError::SlotsUnknown { .. }
                 | OpsError::RestoreUnfinished { .. }
                 | OpsError::BackupFailed { .. }
                 | OpsError::BackupUnanswered { .. }
@@ -221,6 +222,9 @@ fn ops_words(error: &OpsError) -> Words {
         OpsError::EarlierCluster { .. } => Words::new(error.to_string())
             .cause("Its Secrets were encrypted with keys that are gone, and the API server could not read them.")
             .hint("choose a newer snapshot; --force restores this one nevertheless"),
+        OpsError::SlotsUnknown { cluster, .. } => Words::new(error.to_string())
+            .cause("They are in facts.json, from which each slot learns who the members of the restored etcd are.")
+            .hint(format!("bring cluster and state together first: kclust update {cluster}")),
         OpsError::RestoreOpen { cluster, key, missing } => {
             Words::new(error.to_string()).cause(format!("not done yet on {}", missing.join(", "))).hint(format!(
                 "let it finish with `{}`; --force begins with another snapshot nevertheless",

@@ -69,6 +69,9 @@ pub enum OpsError {
     /// `restore` from what is left of a cluster that was deleted.
     #[error("{key} is older than cluster {cluster}: it is of an earlier cluster of that name")]
     EarlierCluster { cluster: String, key: String },
+    /// `restore` of a cluster whose slots have no addresses that are known: its state has no `facts.json`, or one without them.
+    #[error("the state of {cluster} does not name the addresses of {}", missing.join(", "))]
+    SlotsUnknown { cluster: String, missing: Vec<String> },
     /// `restore` while slots have not done the last one, of another snapshot.
     #[error("cluster {cluster} is being restored from {key}")]
     RestoreOpen { cluster: String, key: String, missing: Vec<String> },

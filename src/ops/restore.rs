@@ -1,6 +1,7 @@
 //! `kclust restore`: all slots go back to a snapshot of etcd.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -8,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::spec::ClusterName;
 use crate::store::{ClusterStore, EtcdSnapshot, RequestId, RestoreRequest, StoreError};
 
-use super::begin::{no_such_cluster, recorded};
+use super::begin::{Recorded, no_such_cluster, recorded};
 use super::carry_out::Right;
 use super::error::{OpsError, Unanswered};
 use super::slots::{SlotWatch, slot_names};
@@ -90,6 +91,8 @@ pub async fn restore(
         return Err(OpsError::OtherAccount { cluster: name.to_string(), owner, account });
     }
     let slots = slot_names(&recorded.cluster);
+    let addresses =
+        addresses(&recorded, &slots).map_err(|missing| OpsError::SlotsUnknown { cluster: name.to_string(), missing })?;
     let last = store.read_restore().await?;
     let plan = plan(environment, &store, slots, last.as_ref(), options).await?;
     if options.dry_run {
@@ -113,7 +116,7 @@ pub async fn restore(
     }
     environment.operator.phase("taking the lock");
     let right = Right::take(environment, &store, "restore").await?;
-    let result = under_lock(environment, &store, &plan, last.as_ref(), options.timeout, &right).await;
+    let result = under_lock(environment, &store, &plan, last.as_ref(), &addresses, options.timeout, &right).await;
     right.give_back(environment).await;
     let elapsed = result?;
     Ok(RestoreEnding::Restored { plan, elapsed })
@@ -128,7 +131,10 @@ async fn plan(
 ) -> Result<RestorePlan, OpsError> {
     let cluster = store.cluster().to_string();
     let missing = match last {
-        Some(last) => missing(&slots, &store.restored_slots(&last.epoch).await?),
+        Some(last) => {
+            let asked: Vec<_> = slots.iter().filter(|slot| last.slots.contains_key(*slot)).cloned().collect();
+            missing(&asked, &store.restored_slots(&last.epoch).await?)
+        }
         None => Vec::new(),
     };
     let open = last.filter(|_| !missing.is_empty());
@@ -159,6 +165,17 @@ async fn plan(
     Ok(RestorePlan { cluster, snapshot, age, slots, epoch, before, of_earlier_cluster })
 }
 
+/// The addresses of these slots, or those that have none.
+fn addresses(recorded: &Recorded, slots: &[String]) -> Result<BTreeMap<String, Ipv4Addr>, Vec<String>> {
+    let known = recorded.facts.as_ref().map(|facts| &facts.value.slot_addresses);
+    let address = |slot: &String| known.and_then(|known| known.get(slot)).copied();
+    let missing: Vec<_> = slots.iter().filter(|slot| address(slot).is_none()).cloned().collect();
+    if !missing.is_empty() {
+        return Err(missing);
+    }
+    Ok(slots.iter().filter_map(|slot| Some((slot.clone(), address(slot)?))).collect())
+}
+
 fn new_epoch(environment: &Environment<'_>) -> RequestId {
     RequestId::new(environment.clock.now(), rand::random())
 }
@@ -174,6 +191,7 @@ async fn under_lock(
     store: &ClusterStore<'_>,
     plan: &RestorePlan,
     last: Option<&RestoreRequest>,
+    addresses: &BTreeMap<String, Ipv4Addr>,
     timeout: Duration,
     right: &Right,
 ) -> Result<Duration, OpsError> {
@@ -187,7 +205,7 @@ async fn under_lock(
         }
         Before::Done | Before::Abandoned { .. } => {
             environment.operator.phase("asking the slots to restore");
-            match store.request_restore(&plan.epoch, &plan.snapshot.key, last).await {
+            match store.request_restore(&plan.epoch, &plan.snapshot.key, addresses, last).await {
                 Ok(()) => environment.operator.note(&format!("asked the slots; waiting for {}", plan.slots.join(", "))),
                 Err(StoreError::Changed { .. }) => return Err(changed()),
                 Err(error) => return Err(error.into()),

@@ -19,8 +19,8 @@ use crate::plan::Plan;
 use crate::spec::{ClusterName, to_yaml};
 use crate::store::memory::MemoryStore;
 use crate::store::{Clock, ClusterStore, Condition, ObjectStore, Operation};
-use crate::test_support::example;
 use crate::test_support::fake_cloud::FakeCloud;
+use crate::test_support::{example, facts};
 
 const ACCOUNT: &str = "123456789012";
 /// The snapshots that a team has, the newest last.
@@ -101,6 +101,7 @@ impl Team {
         let objects = Arc::new(MemoryStore::new());
         let cluster = example("ha-private");
         let store = ClusterStore::new(objects.as_ref(), cluster.name.clone());
+        store.write_facts(&facts(&cluster), Condition::Absent).await.unwrap();
         store.write_spec(&to_yaml(&cluster), None, Operation::Create, "test", made_at()).await.unwrap();
         let operator = Person { answer, notes: Mutex::default(), shown: Mutex::default(), meanwhile: Box::new(|| {}) };
         let root = StateRoot::S3 { bucket: "memory".into(), prefix: "team".into(), region: "us-east-1".into() };

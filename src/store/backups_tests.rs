@@ -110,12 +110,13 @@ async fn a_restore_is_an_epoch_and_a_key_and_marked_by_each_slot() {
     let objects = MemoryStore::new();
     let store = store(&objects);
     assert_eq!(store.read_restore().await.unwrap(), None);
-    store.request_restore(&id(ONE), "backups/etcd/a", None).await.unwrap();
-    assert_eq!(text(&objects, "control-plane/restore").await, format!("{ONE}\nbackups/etcd/a\n"));
+    let slots = [("cp-1", 10), ("cp-2", 11)].map(|(name, host)| (name.to_owned(), [10, 0, 0, host].into())).into();
+    store.request_restore(&id(ONE), "backups/etcd/a", &slots, None).await.unwrap();
+    assert_eq!(text(&objects, "control-plane/restore").await, format!("{ONE}\nbackups/etcd/a\ncp-1=10.0.0.10 cp-2=10.0.0.11\n"));
     let read = store.read_restore().await.unwrap().unwrap();
-    assert_eq!((&read.epoch, read.key.as_str()), (&id(ONE), "backups/etcd/a"));
-    assert!(matches!(store.request_restore(&id(TWO), "b", None).await, Err(StoreError::Changed { .. })));
-    store.request_restore(&id(TWO), "b", Some(&read)).await.unwrap();
+    assert_eq!((&read.epoch, read.key.as_str(), &read.slots), (&id(ONE), "backups/etcd/a", &slots));
+    assert!(matches!(store.request_restore(&id(TWO), "b", &slots, None).await, Err(StoreError::Changed { .. })));
+    store.request_restore(&id(TWO), "b", &slots, Some(&read)).await.unwrap();
 
     assert_eq!(store.restored_slots(&id(ONE)).await.unwrap(), BTreeSet::new());
     put(&objects, &format!("control-plane/restored/{ONE}/cp-1"), "2026-11-26T22:16:00Z\n").await;
@@ -127,7 +128,7 @@ async fn a_restore_is_an_epoch_and_a_key_and_marked_by_each_slot() {
 async fn what_is_of_another_form_is_named_and_left_alone() {
     let objects = MemoryStore::new();
     let store = store(&objects);
-    for content in ["", "latest\n", "latest\nx\n", &format!("{ONE}\na\nb\n"), "\u{fffd}"] {
+    for content in ["", "latest\n", "latest\nx\n", &format!("{ONE}\na\nb\nc\n"), "\u{fffd}"] {
         for name in ["backup-request", "backup-answer", "restore"] {
             put(&objects, &format!("control-plane/{name}"), content).await;
         }

@@ -1,9 +1,10 @@
 //! Asking the slots to go back to a snapshot, and hearing that they did.
 //!
-//! `control-plane/restore` names an epoch and a snapshot. Each slot that finds another epoch there than on its volume restores the
-//! snapshot and then writes `control-plane/restored/EPOCH/SLOT`.
+//! `control-plane/restore` names an epoch, a snapshot and slots. Each of them that finds another epoch there than on its volume restores
+//! the snapshot and then writes `control-plane/restored/EPOCH/SLOT`. A slot that was added later joins the others instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use super::backups::Lines;
 use super::layout::Area;
@@ -18,6 +19,8 @@ pub struct RestoreRequest {
     pub epoch: RequestId,
     /// Key of the snapshot below the cluster's prefix.
     pub key: String,
+    /// The slots that the cluster had then, and their addresses: the members of the etcd cluster that they make.
+    pub slots: BTreeMap<String, Ipv4Addr>,
     version: Version,
 }
 
@@ -28,12 +31,17 @@ impl ClusterStore<'_> {
     /// [`StoreError::Corrupt`] beside those of the store.
     pub async fn read_restore(&self) -> Result<Option<RestoreRequest>, StoreError> {
         let Some(Lines { lines, version, .. }) = self.read_lines(RESTORE).await? else { return Ok(None) };
-        let [epoch, key] = lines.as_slice() else { return Err(self.unreadable(RESTORE)) };
+        let [epoch, key, slots] = lines.as_slice() else { return Err(self.unreadable(RESTORE)) };
         let epoch = RequestId::parse(epoch).ok_or_else(|| self.unreadable(RESTORE))?;
-        Ok(Some(RestoreRequest { epoch, key: key.clone(), version }))
+        let slots = slots.split(' ').map(|slot| {
+            let (name, address) = slot.split_once('=')?;
+            Some((name.to_owned(), address.parse().ok()?))
+        });
+        let slots = slots.collect::<Option<_>>().ok_or_else(|| self.unreadable(RESTORE))?;
+        Ok(Some(RestoreRequest { epoch, key: key.clone(), slots, version }))
     }
 
-    /// Asks all slots to restore the snapshot with this key, in the place of `previous` (`None`: no restore was ever asked for).
+    /// Asks these slots to restore the snapshot with this key, in the place of `previous` (`None`: no restore was ever asked for).
     ///
     /// # Errors
     /// [`StoreError::Changed`] when somebody else asked since `previous` was read.
@@ -41,9 +49,11 @@ impl ClusterStore<'_> {
         &self,
         epoch: &RequestId,
         key: &str,
+        slots: &BTreeMap<String, Ipv4Addr>,
         previous: Option<&RestoreRequest>,
     ) -> Result<(), StoreError> {
-        self.write_lines(RESTORE, &[epoch.as_str(), key], previous.map(|previous| &previous.version)).await
+        let slots: Vec<_> = slots.iter().map(|(name, address)| format!("{name}={address}")).collect();
+        self.write_lines(RESTORE, &[epoch.as_str(), key, &slots.join(" ")], previous.map(|previous| &previous.version)).await
     }
 
     /// Names of the slots that have restored this epoch.

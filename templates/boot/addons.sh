@@ -1,25 +1,9 @@
 # shellcheck shell=bash
 # --- Addons: what the settings object names is applied by one slot at a time, and again when it changes
 
-# The settings as last read.
-SETTINGS=$RUN_DIR/settings
 ADMIN_KUBECONFIG=/etc/kubernetes/admin.conf
-# How long the lease of the slot that applies is good without being renewed; longer than any single addon may take.
+# How long the lease of the slot that applies is good without being renewed, which it is before each addon; longer than any may take.
 LEASE_SECONDS=900
-
-# read_settings: the settings object, as a file.
-read_settings() {
-  s3_get control-plane/settings > "$SETTINGS.new" || fail "control-plane/settings cannot be read"
-  if [ "$(head -n 1 "$SETTINGS.new")" != 'format 1' ]; then
-    fail "control-plane/settings has a format that this boot program does not know: $(head -c 80 "$SETTINGS.new" | head -n 1)"
-  fi
-  mv "$SETTINGS.new" "$SETTINGS"
-}
-
-# setting NAME: a value of the settings.
-setting() {
-  awk -v name="$1" '$1 == name { print $2 }' "$SETTINGS"
-}
 
 # addon_lines: `NAME DIGEST KIND KEY SHA256 [NAMESPACE REPOSITORY CHART VERSION]` for each addon in order. The digest is that of all the
 # rest: when it changes, the addon is applied again.
@@ -66,9 +50,11 @@ take_lease() {
   fi > /dev/null 2>&1
 }
 
-# give_lease_back: the next slot need not wait.
+# give_lease_back: the next slot need not wait. Another's lease stays.
 give_lease_back() {
-  cluster_kubectl delete lease kclust-addons --ignore-not-found > /dev/null || true
+  if [ "$(cluster_kubectl get lease kclust-addons --ignore-not-found --output 'jsonpath={.spec.holderIdentity}')" = "$INSTANCE_ID" ]; then
+    cluster_kubectl delete lease kclust-addons --ignore-not-found > /dev/null || true
+  fi
 }
 
 # fetch_addon KEY SHA256 FILE: its manifest, or its chart's values.
@@ -94,6 +80,9 @@ install_chart() {
   local output source=("$5" --repo "$4")
   if [[ $4 = oci://* ]]; then source=("$4/$5"); fi
   provide_helm
+  # A release whose installation was cut off for good; only who holds the lease installs.
+  cluster_kubectl --namespace "$3" delete secret --ignore-not-found \
+    --selector "owner=helm,name=$1,status in (pending-install,pending-upgrade,pending-rollback)" > /dev/null
   output=$(HELM_CACHE_HOME=/var/cache/kclust/helm HELM_CONFIG_HOME=/var/lib/kclust/helm HELM_DATA_HOME=/var/lib/kclust/helm \
     helm --kubeconfig "$ADMIN_KUBECONFIG" upgrade --install "$1" "${source[@]}" --version "$6" --namespace "$3" --create-namespace \
     --values "$2" --history-max 3 --timeout 10m 2>&1) || fail "$(summary "$output")"
@@ -120,6 +109,7 @@ apply_addons() {
       report_addon "$name" "${words[2]}" applied
       continue
     fi
+    if ! take_lease; then fail "another slot has taken the lease for applying addons"; fi
     attempt apply_addon "$name" "${words[@]}"
     if [ "$ATTEMPT" -eq 0 ]; then
       remember_applied "$name" "$digest"
@@ -132,7 +122,22 @@ apply_addons() {
     fi
   done 3< <(addon_lines)
   publish_addons
+  forget_removed
   return "$failed"
+}
+
+# forget_removed: addons that the settings do not name any more. Their objects stay, but when they come back they are applied.
+forget_removed() {
+  local name names
+  # shellcheck disable=SC2016 # the variables are the template's
+  names=$(cluster_kubectl get configmap kclust-addons --ignore-not-found \
+    --output 'go-template={{range $name, $_ := .data}}{{$name}} {{end}}')
+  for name in $names; do
+    if ! addon_lines | grep --quiet "^$name "; then
+      cluster_kubectl patch configmap kclust-addons --type json --patch "[{\"op\": \"remove\", \"path\": \"/data/$name\"}]" > /dev/null
+      log "the addon $name is not in the spec any more; its objects stay in the cluster"
+    fi
+  done
 }
 
 # report_addon NAME SHA256 STATE [ERROR]: one line of the report.
@@ -143,16 +148,18 @@ report_addon() {
     >> "$RUN_DIR/addons.new"
 }
 
-# publish_addons: the report, for people and for `kclust validate`.
+# publish_addons: the report.
 publish_addons() {
   { printf '['; paste --serial --delimiters , "$RUN_DIR/addons.new"; printf ']\n'; } | s3_put control-plane/addons.json || true
   rm "$RUN_DIR/addons.new"
 }
 
-# tend_addons: applies addons when the settings are not those that were last applied here. After a failure with growing pauses.
-tend_addons() {
-  local applied=$RUN_DIR/settings.applied
-  if cmp --quiet "$SETTINGS" "$applied" 2> /dev/null || ((SECONDS < ADDONS_AGAIN)); then return; fi
+# apply_changed_addons: when the settings are not those that were last applied here. After a failure with growing pauses, unless the
+# settings have changed since.
+apply_changed_addons() {
+  local applied=$RUN_DIR/settings.applied failed=$RUN_DIR/settings.failed
+  if cmp --quiet "$SETTINGS" "$applied" 2> /dev/null; then return; fi
+  if ((SECONDS < ADDONS_AGAIN)) && cmp --quiet "$SETTINGS" "$failed" 2> /dev/null; then return; fi
   if ! take_lease; then return; fi
   rm -f "$RUN_DIR/addons.new"
   attempt apply_addons
@@ -161,6 +168,7 @@ tend_addons() {
     cp "$SETTINGS" "$applied"
     ADDONS_PAUSE=15
   else
+    cp "$SETTINGS" "$failed"
     ADDONS_AGAIN=$((SECONDS + ADDONS_PAUSE))
     ADDONS_PAUSE=$((ADDONS_PAUSE < 240 ? ADDONS_PAUSE * 2 : 300))
   fi

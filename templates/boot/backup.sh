@@ -17,10 +17,11 @@ compressor() {
 
 # take_snapshot: a snapshot in the state bucket; its key is left in SNAPSHOT_KEY. etcdutl checks the file's own hash before it leaves.
 take_snapshot() {
-  local revision file suffix
+  local revision file suffix output
   install -d -m 700 "${SNAPSHOT%/*}"
   rm -f "$SNAPSHOT" "$SNAPSHOT".*
-  etcdctl_at https://127.0.0.1:2379 --command-timeout 10m snapshot save "$SNAPSHOT" > /dev/null 2>&1 || fail "etcd gives no snapshot"
+  output=$(etcdctl_at https://127.0.0.1:2379 --command-timeout 10m snapshot save "$SNAPSHOT" 2>&1) ||
+    fail "etcd gives no snapshot: $(summary "$output")"
   revision=$(etcdutl snapshot status "$SNAPSHOT" --write-out json | sed -n 's/.*"revision":\([0-9]*\).*/\1/p')
   if [ -z "$revision" ]; then fail "the snapshot cannot be read"; fi
   case $(compressor) in
@@ -42,53 +43,59 @@ snapshot_time() {
   fi
 }
 
-# drop_old_snapshots: those beyond the retention time, but never the newest one.
+# drop_old_snapshots: those beyond the retention time. Only after another one was taken, so that there is always one.
 drop_old_snapshots() {
-  local keys key taken oldest
-  mapfile -t keys < <(s3_list backups/etcd/)
+  local key taken oldest
   oldest=$(($(date +%s) - $(setting backup-retention)))
-  for key in "${keys[@]:0:$((${#keys[@]} > 0 ? ${#keys[@]} - 1 : 0))}"; do
+  for key in $(s3_list backups/etcd/); do
     taken=$(snapshot_time "$key")
-    if [ -n "$taken" ] && ((taken < oldest)); then
+    # A slot that was down when the order to restore came still needs its snapshot.
+    if [ -n "$taken" ] && ((taken < oldest)) && [ "$key" != "$RESTORE_KEY" ]; then
       s3_delete "$key"
       log "removed the snapshot $key, which is older than the retention time"
     fi
   done
 }
 
-# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be.
+# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be: another slot may
+# have led until now. What is no snapshot, or one of the future, does not count.
 snapshot_is_due() {
-  local interval newest taken now
-  interval=$(setting backup-interval)
+  local interval now keys key taken newest=0
   now=$(date +%s)
   if ((now < SNAPSHOT_NEXT)); then return 1; fi
-  newest=$(s3_list backups/etcd/) || return 1
-  newest=${newest##*$'\n'}
-  taken=$(snapshot_time "$newest")
-  SNAPSHOT_NEXT=$((${taken:-0} + interval))
-  ((now >= SNAPSHOT_NEXT))
+  interval=$(setting backup-interval)
+  keys=$(s3_list backups/etcd/ "backups/etcd/$(date --utc --date "@$((now - interval))" +%Y%m%dT%H%M%SZ)") || return 1
+  for key in $keys; do
+    taken=$(snapshot_time "$key")
+    if [ -n "$taken" ] && ((taken <= now && taken > newest)); then newest=$taken; fi
+  done
+  if ((newest == 0)); then return 0; fi
+  SNAPSHOT_NEXT=$((newest + interval))
+  return 1
 }
 
 # answer_request: takes the snapshot that an operator waits for (`kclust backup`).
 answer_request() {
-  local request
+  local request outcome
   request=$(s3_get control-plane/backup-request 2> /dev/null) || return 0
   if [ "$request" = "$ANSWERED" ] || ! is_leader; then return; fi
   if [[ $(s3_get control-plane/backup-answer 2> /dev/null) != "$request"* ]]; then
     attempt take_snapshot
-    if [ "$ATTEMPT" -eq 0 ]; then
-      printf '%s\n%s\n' "$request" "$(< "$RUN_DIR/snapshot-key")" | s3_put control-plane/backup-answer
-    else
-      printf '%s\nerror: %s\n' "$request" "$(failure)" | s3_put control-plane/backup-answer
-    fi
+    if [ "$ATTEMPT" -eq 0 ]; then outcome=$(< "$RUN_DIR/snapshot-key"); else outcome="error: $(failure)"; fi
+    retry write_answer "$request" "$outcome"
   fi
   ANSWERED=$request
+}
+
+# write_answer REQUEST OUTCOME
+write_answer() {
+  printf '%s\n%s\n' "$1" "$2" | s3_put control-plane/backup-answer
 }
 
 # tend_backups: what an operator asks for, and a snapshot at every interval.
 tend_backups() {
   answer_request
-  if ! snapshot_is_due || ! is_leader; then return; fi
+  if [ ! -e "$SETTINGS" ] || ! snapshot_is_due || ! is_leader; then return; fi
   attempt take_snapshot
   if [ "$ATTEMPT" -eq 0 ]; then
     SNAPSHOT_NEXT=$(($(date +%s) + $(setting backup-interval)))

@@ -24,7 +24,8 @@ may_take_over() {
 # set_up_cluster: the phases, unless they were done with the same documents. Whoever makes the lock object does them.
 set_up_cluster() {
   local marker holder begin=$SECONDS
-  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml | cut -c 1-16)
+  # What was done before a restore may not be in the snapshot.
+  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml | cut -c 1-16)${RESTORE_EPOCH:+-$RESTORE_EPOCH}
   until s3_exists "$marker"; do
     if s3_create "$marker.lock" "$INSTANCE_ID"; then
       holder=$INSTANCE_ID

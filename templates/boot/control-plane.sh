@@ -22,15 +22,22 @@ choose_path() {
   local pause=1
   while true; do
     read_restore_order
-    if restore_is_due && ! s3_exists "$(restored_marker)"; then
-      step "restore: an operator ordered to restore $RESTORE_KEY"
-      stop_control_plane
-      retry restore_member
-      retry write_etcd_patches new "$(all_members)"
-      return
+    if is_asked_to_restore; then
+      same_step "restore: an operator ordered to restore $RESTORE_KEY"
+      attempt follow_order
+      if [ "$ATTEMPT" -eq 0 ]; then
+        retry write_etcd_patches new "$(restored_members)"
+        return
+      fi
+      # The next order may be another one.
+      problem "$(failure); again in $pause s"
+      sleep "$pause"
+      pause=$((pause < 16 ? pause * 2 : 30))
+      continue
     fi
     if restore_is_due && has_etcd_data; then
       log "the volume holds data from before the restore, which this slot has followed with another volume"
+      stop_control_plane
       set_data_aside
     fi
     if has_etcd_data; then
@@ -44,7 +51,7 @@ choose_path() {
       retry write_etcd_patches new "$(all_members)"
       return
     fi
-    if [ "$pause" -eq 1 ]; then step "lost volume: no etcd data, but the cluster is initialised"; fi
+    same_step "lost volume: no etcd data, but the cluster is initialised"
     attempt replace_member
     if [ "$ATTEMPT" -eq 0 ]; then return; fi
     problem "$(failure); again in $pause s"
@@ -85,9 +92,8 @@ is_assembled() {
 }
 
 assemble_slot() {
-  step "fetching the key material"
-  retry fetch_pki
-  step "waiting for downloads"
+  step "waiting for downloads and the key material"
+  wait "$KEYS"
   wait_for_downloads
   name_host
   choose_path
@@ -118,6 +124,9 @@ boot_control_plane() {
   if [ "$ADDRESS" != "$(slot_address "$GROUP")" ]; then
     fail "this instance has the address $ADDRESS, but the slot $GROUP has $(slot_address "$GROUP")"
   fi
+  # Beside the volume.
+  retry fetch_pki &
+  KEYS=$!
   step "attaching the etcd volume"
   retry attach_volume
   retry format_volume
@@ -131,6 +140,10 @@ boot_control_plane() {
   else
     assemble_slot
   fi
+  if is_learner; then
+    step "joining etcd: until it has caught up this member has no vote"
+    wait_for "the other members to give this one a vote" unless_ordered promote_member
+  fi
   step "waiting for the API server"
   wait_for "the API server of this slot" unless_ordered api_is_ready
   retry map_api_name "$ADDRESS"
@@ -139,11 +152,11 @@ boot_control_plane() {
   mark_initialized
   step "setting up the cluster"
   set_up_cluster
-  # Not `restart`: to stop kclust-end is to stop the control plane.
-  systemctl start --no-block kclust-end.service kclust-tend.service
+  systemctl start --no-block kclust-stop.service kclust-end.service kclust-tend.service kclust-addons.service
   step "registering the node"
   retry register_node
   retry publish_credential
   systemctl --quiet enable --now kclust-credential.timer
+  wait "$KEYS"
   drop_keys
 }

@@ -1,22 +1,34 @@
 # shellcheck shell=bash
 # --- The end of a slot's instance: leadership goes to another slot, etcd stops, volume and lifecycle hook are released
 
-# running_containers NAME: those that run what Kubernetes calls NAME.
+# running_containers NAME: those that run what Kubernetes calls NAME in kube-system. Fails when containerd does not answer, which says
+# nothing of what runs.
 running_containers() {
   local containers running
-  containers=$(ctr --namespace k8s.io containers list --quiet "labels.\"io.kubernetes.container.name\"==$1" 2> /dev/null) || return 0
-  running=$(ctr --namespace k8s.io tasks list | awk '$3 == "RUNNING" { print $1 }')
-  grep --fixed-strings --line-regexp "$containers" <<< "$running" || true
+  containers=$(ctr --namespace k8s.io containers list --quiet \
+    "labels.\"io.kubernetes.container.name\"==$1,labels.\"io.kubernetes.pod.namespace\"==kube-system") || return
+  if [ -z "$containers" ]; then return; fi
+  running=$(ctr --namespace k8s.io tasks list) || return
+  awk '$3 == "RUNNING" { print $1 }' <<< "$running" | grep --fixed-strings --line-regexp "$containers" || true
 }
 
 # stop_containers NAME SECONDS: asks them to end, and ends them when the time is over.
 stop_containers() {
-  local container begin=$SECONDS signal=SIGTERM
-  for container in $(running_containers "$1"); do ctr --namespace k8s.io tasks kill --signal "$signal" "$container" || true; done
-  while [ -n "$(running_containers "$1")" ]; do
-    if ((SECONDS - begin >= $2)); then
-      for container in $(running_containers "$1"); do ctr --namespace k8s.io tasks kill --signal SIGKILL "$container" || true; done
+  local container running waited asked='' begin=$SECONDS
+  while true; do
+    waited=$((SECONDS - begin))
+    if running=$(running_containers "$1" 2> /dev/null); then
+      if [ -z "$running" ]; then return; fi
+      for container in $running; do
+        if [ -z "$asked" ]; then
+          ctr --namespace k8s.io tasks kill --signal SIGTERM "$container" || true
+        elif ((waited >= $2)); then
+          ctr --namespace k8s.io tasks kill --signal SIGKILL "$container" || true
+        fi
+      done
+      asked=yes
     fi
+    if ((waited >= $2 + 20)); then fail "the container $1 does not end, or containerd does not answer"; fi
     sleep 0.2
   done
 }
@@ -74,7 +86,7 @@ release_hook() {
 end_slot() {
   local begin=$SECONDS action
   step "ending: the autoscaling group terminates this instance"
-  systemctl --quiet stop kclust-tend.service kclust-credential.timer
+  systemctl --quiet stop kclust-boot.service kclust-tend.service kclust-addons.service kclust-credential.timer kclust-credential.service
   stop_slot
   for action in release_volume release_hook; do
     attempt "$action"

@@ -57,6 +57,25 @@ spec: {volumes: [{name: etcd-data, hostPath: {path: $ETCD_MOUNT/data, type: Dire
 END
 }
 
+# is_learner: whether this member has been added and may have no vote yet.
+is_learner() {
+  [ -e "$ETCD_MOUNT/.kclust-learner" ]
+}
+
+# promote_member: gives this member its vote, which the others refuse until it has caught up with them.
+promote_member() {
+  local others member
+  others=$(other_endpoints)
+  member=$(etcdctl_at "$others" member list 2> /dev/null |
+    awk -F ', ' -v url="https://$ADDRESS:2380" '$4 == url { print $1, $6 }') || return
+  case $member in
+    *' true') etcdctl_at "$others" member promote "${member% true}" > /dev/null 2>&1 || return ;;
+    *' false') ;;
+    *) return 1 ;;
+  esac
+  rm -f "$ETCD_MOUNT/.kclust-learner"
+}
+
 # replace_member: my volume was lost, or I am a late slot: the others hold the data. My member, which they may still list, is removed and
 # added again, and etcd starts empty as a member of theirs. Without their quorum nothing is changed, and nothing is ever started empty.
 replace_member() {
@@ -74,7 +93,9 @@ replace_member() {
     log "removing the stale etcd member $member"
     etcdctl_at "$others" member remove "$member"
   done
-  etcdctl_at "$others" member add "$GROUP" --peer-urls="$url"
+  # A member that has no vote yet takes no quorum away from the others, even if this machine ends before etcd has started.
+  touch "$ETCD_MOUNT/.kclust-learner"
+  etcdctl_at "$others" member add "$GROUP" --peer-urls="$url" --learner
   listed=$(etcdctl_at "$others" member list | awk -F ', ' '{ print $3 "|" $4 }')
   while IFS='|' read -r name peer; do
     members+=("${name:-$(slot_of "$peer")}=$peer")

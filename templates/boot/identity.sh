@@ -10,8 +10,8 @@ read_identity() {
   instance=$(metadata meta-data/instance-id)
   address=$(metadata meta-data/local-ipv4)
   zone=$(metadata meta-data/placement/availability-zone)
-  printf 'INSTANCE_ID=%q\nADDRESS=%q\nZONE=%q\n' "$instance" "$address" "$zone" > "$RUN_DIR/identity.env.new"
-  mv "$RUN_DIR/identity.env.new" "$RUN_DIR/identity.env"
+  printf 'INSTANCE_ID=%q\nADDRESS=%q\nZONE=%q\n' "$instance" "$address" "$zone" > "$RUN_DIR/identity.env.$$"
+  mv "$RUN_DIR/identity.env.$$" "$RUN_DIR/identity.env"
 }
 
 # slot_address SLOT: its fixed address.

@@ -3,6 +3,8 @@
 
 # Gone after a reboot: what this run of the program is doing. Files, because parts of it run in subshells.
 RUN_DIR=/run/kclust
+# What this run of the program is for; each has its own file for what keeps it from going on.
+PROGRAM=${1:-boot}
 # Why an attempt or the program failed; a file of its own for each process that attempts something.
 FAILURE=$RUN_DIR/failure.$$
 
@@ -27,7 +29,7 @@ step() {
   log "== $*"
   printf '%s %s\n' "$(milliseconds)" "$*" >> "$RUN_DIR/steps"
   now > "$RUN_DIR/since"
-  rm -f "$RUN_DIR/error"
+  rm -f "$RUN_DIR/error.$PROGRAM"
 }
 
 # present_step: its text.
@@ -37,10 +39,15 @@ present_step() {
   printf '%s' "${last#* }"
 }
 
+# same_step TEXT: begins a step, unless it is the present one already.
+same_step() {
+  if [ "$(present_step)" != "$*" ]; then step "$@"; fi
+}
+
 # problem TEXT: what keeps the present step from ending.
 problem() {
   log "$*"
-  printf '%s' "$*" > "$RUN_DIR/error"
+  printf '%s' "$*" > "$RUN_DIR/error.$PROGRAM"
 }
 
 # fail TEXT: ends an attempt (see retry), or the program, for a reason worth telling.
@@ -145,7 +152,7 @@ elapsed() {
 # status_json: the status object of this node.
 status_json() {
   local error=null
-  if [ -e "$RUN_DIR/error" ]; then error=$(json_text "$(< "$RUN_DIR/error")"); fi
+  if [ -e "$RUN_DIR/error.$PROGRAM" ]; then error=$(json_text "$(< "$RUN_DIR/error.$PROGRAM")"); fi
   printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s, "steps": [%s]}\n' \
     "$(json_text "$INSTANCE_ID")" "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(present_step)")" \
     "$(json_text "$(< "$RUN_DIR/since")")" "$error" "$(steps_json < "$RUN_DIR/steps")"

@@ -37,10 +37,11 @@ boot() {
 }
 
 begin
-case ${1:-boot} in
+case $PROGRAM in
   boot) boot ;;
   credential) retry publish_credential ;;
   tend) tend ;;
+  addons) tend_addons ;;
   watch-for-end) watch_for_end ;;
   stop) stop_slot ;;
 esac

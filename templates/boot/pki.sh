@@ -3,16 +3,24 @@
 
 PKI_DIR=/etc/kubernetes/pki
 
-# fetch_pki: authorities and keys from the state bucket, where only control planes may read them.
+# fetch_key OBJECT FILE
+fetch_key() {
+  local content
+  content=$(s3_get "pki/$1") || fail "pki/$1 cannot be read from the state bucket"
+  printf '%s\n' "$content" | put 600 "$2"
+}
+
+# fetch_pki: authorities and keys from the state bucket, where only control planes may read them; all at once.
 fetch_pki() {
-  local file
+  local file pid pids=() failed=0
   for file in ca.crt ca.key front-proxy-ca.crt front-proxy-ca.key sa.key sa.pub etcd/ca.crt etcd/ca.key; do
-    s3_get "pki/$file" > "$RUN_DIR/fetched"
-    put 600 "$PKI_DIR/$file" < "$RUN_DIR/fetched"
+    fetch_key "$file" "$PKI_DIR/$file" &
+    pids+=($!)
   done
-  s3_get pki/encryption.yaml > "$RUN_DIR/fetched"
-  put 600 /etc/kubernetes/apiserver/encryption.yaml < "$RUN_DIR/fetched"
-  rm "$RUN_DIR/fetched"
+  fetch_key encryption.yaml /etc/kubernetes/apiserver/encryption.yaml &
+  pids+=($!)
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
 }
 
 # drop_keys: what only the assembling needs leaves the disk. The next boot fetches it again.

@@ -10,11 +10,13 @@ s3_delete() {
   s3_request DELETE "$1" '' --fail --output /dev/null --request DELETE
 }
 
-# s3_list PREFIX: keys that start with it, sorted, a line each; all below the cluster's prefix. At most 1000.
+# s3_list PREFIX [AFTER]: keys that start with PREFIX, and come after the key AFTER; sorted, a line each, below the cluster's prefix. The
+# first 1000.
 s3_list() {
   local answer query
   # Sorted, as the signature wants it.
   query="list-type=2&prefix=$(urlencode "$S3_PREFIX/$1")"
+  if [ -n "${2:-}" ]; then query+="&start-after=$(urlencode "$S3_PREFIX/$2")"; fi
   answer=$(aws_request s3 "$S3_REGION" GET "$S3_URL/?$query" '' '' --fail) || return
   grep --only-matching '<Key>[^<]*' <<< "$answer" | cut -c "$((${#S3_PREFIX} + 7))-" || true
 }

@@ -37,6 +37,8 @@ class Process(unittest.TestCase):
             env={**os.environ, "PYTHONPATH": str(TESTS)},
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # Whoever runs the tests in the background of a shell has it ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         process.send_signal(signal.SIGINT)
         self.assertTrue(self.ends(process))

@@ -7,6 +7,7 @@ use crate::ops::{Before, OpsError, RestoreEnding, RestoreOptions, Unanswered, re
 use crate::store::LockError;
 
 const EPOCH: &str = "20261126T221900Z-00000001";
+const SLOTS: &str = "cp-1=10.20.32.10 cp-2=10.20.64.11 cp-3=10.20.96.12";
 const LIMIT: Duration = Duration::from_secs(900);
 
 fn from(from: &str) -> RestoreOptions {
@@ -25,7 +26,7 @@ fn play_all(team: &Team) {
 
 /// A restore of `key` was asked for before, and these slots did it.
 async fn asked_before(team: &Team, key: &str, done: &[&str]) {
-    team.put("control-plane/restore", &format!("{EPOCH}\n{key}\n")).await;
+    team.put("control-plane/restore", &format!("{EPOCH}\n{key}\n{SLOTS}\n")).await;
     for slot in done {
         team.put(&format!("control-plane/restored/{EPOCH}/{slot}"), "2026-11-26T22:19:30Z\n").await;
     }
@@ -40,7 +41,7 @@ async fn all_slots_go_back_and_the_operator_is_told_what_that_means_before() {
     assert_eq!((plan.snapshot.key.as_str(), plan.snapshot.revision, plan.snapshot.bytes), (NEW, 12_345, 8));
     assert_eq!((plan.age, &plan.before), (Duration::from_secs(300), &Before::Done));
     assert_eq!(plan.slots, ["cp-1", "cp-2", "cp-3"]);
-    assert_eq!(team.get("control-plane/restore").await.unwrap(), format!("{}\n{NEW}\n", plan.epoch));
+    assert_eq!(team.get("control-plane/restore").await.unwrap(), format!("{}\n{NEW}\n{SLOTS}\n", plan.epoch));
     assert!(elapsed >= Duration::from_secs(35) && elapsed < Duration::from_secs(45), "{elapsed:?}");
     let notes = team.notes();
     for slot in ["cp-1", "cp-2", "cp-3"] {
@@ -120,7 +121,7 @@ async fn a_restore_that_is_under_way_is_waited_for_and_not_begun_anew() {
         let Ok(RestoreEnding::Restored { plan, .. }) = run(&team, &from(named)).await else { panic!("not restored") };
         assert_eq!((plan.epoch.as_str(), plan.snapshot.key.as_str()), (EPOCH, OLD));
         assert_eq!(plan.before, Before::Open { missing: vec!["cp-2".into(), "cp-3".into()] });
-        assert_eq!(team.get("control-plane/restore").await.unwrap(), format!("{EPOCH}\n{OLD}\n"));
+        assert_eq!(team.get("control-plane/restore").await.unwrap(), format!("{EPOCH}\n{OLD}\n{SLOTS}\n"));
     }
 }
 
@@ -198,7 +199,7 @@ async fn ctrl_c_leaves_the_request_and_the_same_command_goes_on() {
     play_all(&team);
     let again = Team { stop: Stop::default(), ..team };
     let Ok(RestoreEnding::Restored { plan, .. }) = run(&again, &from("latest")).await else { panic!("not restored") };
-    assert_eq!(request, format!("{}\n{NEW}\n", plan.epoch));
+    assert_eq!(request, format!("{}\n{NEW}\n{SLOTS}\n", plan.epoch));
     assert_eq!(again.get("control-plane/restore").await.unwrap(), request);
 }
 
@@ -207,10 +208,10 @@ async fn who_was_faster_is_not_written_over() {
     let mut team = Team::new().await.with_snapshots().await;
     let objects = Arc::clone(&team.objects);
     team.operator.meanwhile = Box::new(move || {
-        put(&objects, "control-plane/restore", &format!("{EPOCH}\n{OLD}\n")).now_or_never().unwrap();
+        put(&objects, "control-plane/restore", &format!("{EPOCH}\n{OLD}\n{SLOTS}\n")).now_or_never().unwrap();
     });
     assert!(matches!(run(&team, &from(NEW)).await, Err(OpsError::StateChanged { .. })));
-    assert_eq!(team.get("control-plane/restore").await.unwrap(), format!("{EPOCH}\n{OLD}\n"));
+    assert_eq!(team.get("control-plane/restore").await.unwrap(), format!("{EPOCH}\n{OLD}\n{SLOTS}\n"));
     assert_eq!(team.get("lock").await, None, "the lock is given back");
 }
 

@@ -188,7 +188,7 @@ WantedBy=timers.target
 KCLUST_END
   put 644 '/etc/systemd/system/kclust-tend.service' <<'KCLUST_END'
 [Unit]
-Description=Applies addons, takes snapshots of etcd and restores one when ordered
+Description=Takes snapshots of etcd, and has one restored when ordered
 # The boot program starts it at every boot, when the API server of this slot answers.
 After=containerd.service
 
@@ -199,19 +199,45 @@ Environment=HOME=/root
 Restart=on-failure
 RestartSec=5
 KCLUST_END
-  put 644 '/etc/systemd/system/kclust-end.service' <<'KCLUST_END'
+  put 644 '/etc/systemd/system/kclust-addons.service' <<'KCLUST_END'
 [Unit]
-Description=Ends this control-plane slot in order when its instance is taken away or shut down
-# The boot program starts it at every boot, when there is something to end. What starts first is stopped last: containers, the kubelet and the network are still there when the slot ends.
-After=containerd.service kubelet.service network-online.target
-Wants=network-online.target
+Description=Applies the addons of the cluster
+# The boot program starts it at every boot, when the API server of this slot answers.
+After=containerd.service
 
 [Service]
-ExecStart=/usr/local/lib/kclust/start watch-for-end
-ExecStop=/usr/local/lib/kclust/start stop
+ExecStart=/usr/local/lib/kclust/start addons
 Environment=HOME=/root
 Restart=on-failure
 RestartSec=5
+KCLUST_END
+  put 644 '/etc/systemd/system/kclust-end.service' <<'KCLUST_END'
+[Unit]
+Description=Ends this control-plane slot in order when its autoscaling group takes the instance away
+# The boot program starts it at every boot, when there is something to end.
+After=containerd.service
+
+[Service]
+ExecStart=/usr/local/lib/kclust/start watch-for-end
+Environment=HOME=/root
+Restart=on-failure
+RestartSec=5
+KCLUST_END
+  put 644 '/etc/systemd/system/kclust-stop.service' <<'KCLUST_END'
+[Unit]
+Description=Stops the control plane of this slot in order before a shutdown
+# The boot program starts it at every boot. What starts first is stopped last: containers and the network are still there. Not after the
+# kubelet, which is stopped by this one: each would wait for the other.
+After=containerd.service network-online.target
+Wants=network-online.target
+
+[Service]
+# Does something only when it is stopped.
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/usr/local/lib/kclust/start stop
+Environment=HOME=/root
 TimeoutStopSec=60
 KCLUST_END
   put 600 '/etc/kubernetes/apiserver/admission.yaml' <<'KCLUST_END'
@@ -290,6 +316,8 @@ KCLUST_END
 
 # Gone after a reboot: what this run of the program is doing. Files, because parts of it run in subshells.
 RUN_DIR=/run/kclust
+# What this run of the program is for; each has its own file for what keeps it from going on.
+PROGRAM=${1:-boot}
 # Why an attempt or the program failed; a file of its own for each process that attempts something.
 FAILURE=$RUN_DIR/failure.$$
 
@@ -314,7 +342,7 @@ step() {
   log "== $*"
   printf '%s %s\n' "$(milliseconds)" "$*" >> "$RUN_DIR/steps"
   now > "$RUN_DIR/since"
-  rm -f "$RUN_DIR/error"
+  rm -f "$RUN_DIR/error.$PROGRAM"
 }
 
 # present_step: its text.
@@ -324,10 +352,15 @@ present_step() {
   printf '%s' "${last#* }"
 }
 
+# same_step TEXT: begins a step, unless it is the present one already.
+same_step() {
+  if [ "$(present_step)" != "$*" ]; then step "$@"; fi
+}
+
 # problem TEXT: what keeps the present step from ending.
 problem() {
   log "$*"
-  printf '%s' "$*" > "$RUN_DIR/error"
+  printf '%s' "$*" > "$RUN_DIR/error.$PROGRAM"
 }
 
 # fail TEXT: ends an attempt (see retry), or the program, for a reason worth telling.
@@ -432,7 +465,7 @@ elapsed() {
 # status_json: the status object of this node.
 status_json() {
   local error=null
-  if [ -e "$RUN_DIR/error" ]; then error=$(json_text "$(< "$RUN_DIR/error")"); fi
+  if [ -e "$RUN_DIR/error.$PROGRAM" ]; then error=$(json_text "$(< "$RUN_DIR/error.$PROGRAM")"); fi
   printf '{"instance": %s, "role": %s, "group": %s, "step": %s, "since": %s, "error": %s, "steps": [%s]}\n' \
     "$(json_text "$INSTANCE_ID")" "$(json_text "$ROLE")" "$(json_text "$GROUP")" "$(json_text "$(present_step)")" \
     "$(json_text "$(< "$RUN_DIR/since")")" "$error" "$(steps_json < "$RUN_DIR/steps")"
@@ -473,11 +506,13 @@ s3_delete() {
   s3_request DELETE "$1" '' --fail --output /dev/null --request DELETE
 }
 
-# s3_list PREFIX: keys that start with it, sorted, a line each; all below the cluster's prefix. At most 1000.
+# s3_list PREFIX [AFTER]: keys that start with PREFIX, and come after the key AFTER; sorted, a line each, below the cluster's prefix. The
+# first 1000.
 s3_list() {
   local answer query
   # Sorted, as the signature wants it.
   query="list-type=2&prefix=$(urlencode "$S3_PREFIX/$1")"
+  if [ -n "${2:-}" ]; then query+="&start-after=$(urlencode "$S3_PREFIX/$2")"; fi
   answer=$(aws_request s3 "$S3_REGION" GET "$S3_URL/?$query" '' '' --fail) || return
   grep --only-matching '<Key>[^<]*' <<< "$answer" | cut -c "$((${#S3_PREFIX} + 7))-" || true
 }
@@ -558,8 +593,8 @@ read_identity() {
   instance=$(metadata meta-data/instance-id)
   address=$(metadata meta-data/local-ipv4)
   zone=$(metadata meta-data/placement/availability-zone)
-  printf 'INSTANCE_ID=%q\nADDRESS=%q\nZONE=%q\n' "$instance" "$address" "$zone" > "$RUN_DIR/identity.env.new"
-  mv "$RUN_DIR/identity.env.new" "$RUN_DIR/identity.env"
+  printf 'INSTANCE_ID=%q\nADDRESS=%q\nZONE=%q\n' "$instance" "$address" "$zone" > "$RUN_DIR/identity.env.$$"
+  mv "$RUN_DIR/identity.env.$$" "$RUN_DIR/identity.env"
 }
 
 # slot_address SLOT: its fixed address.
@@ -883,16 +918,24 @@ has_etcd_data() {
 
 PKI_DIR=/etc/kubernetes/pki
 
-# fetch_pki: authorities and keys from the state bucket, where only control planes may read them.
+# fetch_key OBJECT FILE
+fetch_key() {
+  local content
+  content=$(s3_get "pki/$1") || fail "pki/$1 cannot be read from the state bucket"
+  printf '%s\n' "$content" | put 600 "$2"
+}
+
+# fetch_pki: authorities and keys from the state bucket, where only control planes may read them; all at once.
 fetch_pki() {
-  local file
+  local file pid pids=() failed=0
   for file in ca.crt ca.key front-proxy-ca.crt front-proxy-ca.key sa.key sa.pub etcd/ca.crt etcd/ca.key; do
-    s3_get "pki/$file" > "$RUN_DIR/fetched"
-    put 600 "$PKI_DIR/$file" < "$RUN_DIR/fetched"
+    fetch_key "$file" "$PKI_DIR/$file" &
+    pids+=($!)
   done
-  s3_get pki/encryption.yaml > "$RUN_DIR/fetched"
-  put 600 /etc/kubernetes/apiserver/encryption.yaml < "$RUN_DIR/fetched"
-  rm "$RUN_DIR/fetched"
+  fetch_key encryption.yaml /etc/kubernetes/apiserver/encryption.yaml &
+  pids+=($!)
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
 }
 
 # drop_keys: what only the assembling needs leaves the disk. The next boot fetches it again.
@@ -959,6 +1002,25 @@ spec: {volumes: [{name: etcd-data, hostPath: {path: $ETCD_MOUNT/data, type: Dire
 END
 }
 
+# is_learner: whether this member has been added and may have no vote yet.
+is_learner() {
+  [ -e "$ETCD_MOUNT/.kclust-learner" ]
+}
+
+# promote_member: gives this member its vote, which the others refuse until it has caught up with them.
+promote_member() {
+  local others member
+  others=$(other_endpoints)
+  member=$(etcdctl_at "$others" member list 2> /dev/null |
+    awk -F ', ' -v url="https://$ADDRESS:2380" '$4 == url { print $1, $6 }') || return
+  case $member in
+    *' true') etcdctl_at "$others" member promote "${member% true}" > /dev/null 2>&1 || return ;;
+    *' false') ;;
+    *) return 1 ;;
+  esac
+  rm -f "$ETCD_MOUNT/.kclust-learner"
+}
+
 # replace_member: my volume was lost, or I am a late slot: the others hold the data. My member, which they may still list, is removed and
 # added again, and etcd starts empty as a member of theirs. Without their quorum nothing is changed, and nothing is ever started empty.
 replace_member() {
@@ -976,7 +1038,9 @@ replace_member() {
     log "removing the stale etcd member $member"
     etcdctl_at "$others" member remove "$member"
   done
-  etcdctl_at "$others" member add "$GROUP" --peer-urls="$url"
+  # A member that has no vote yet takes no quorum away from the others, even if this machine ends before etcd has started.
+  touch "$ETCD_MOUNT/.kclust-learner"
+  etcdctl_at "$others" member add "$GROUP" --peer-urls="$url" --learner
   listed=$(etcdctl_at "$others" member list | awk -F ', ' '{ print $3 "|" $4 }')
   while IFS='|' read -r name peer; do
     members+=("${name:-$(slot_of "$peer")}=$peer")
@@ -1008,15 +1072,22 @@ choose_path() {
   local pause=1
   while true; do
     read_restore_order
-    if restore_is_due && ! s3_exists "$(restored_marker)"; then
-      step "restore: an operator ordered to restore $RESTORE_KEY"
-      stop_control_plane
-      retry restore_member
-      retry write_etcd_patches new "$(all_members)"
-      return
+    if is_asked_to_restore; then
+      same_step "restore: an operator ordered to restore $RESTORE_KEY"
+      attempt follow_order
+      if [ "$ATTEMPT" -eq 0 ]; then
+        retry write_etcd_patches new "$(restored_members)"
+        return
+      fi
+      # The next order may be another one.
+      problem "$(failure); again in $pause s"
+      sleep "$pause"
+      pause=$((pause < 16 ? pause * 2 : 30))
+      continue
     fi
     if restore_is_due && has_etcd_data; then
       log "the volume holds data from before the restore, which this slot has followed with another volume"
+      stop_control_plane
       set_data_aside
     fi
     if has_etcd_data; then
@@ -1030,7 +1101,7 @@ choose_path() {
       retry write_etcd_patches new "$(all_members)"
       return
     fi
-    if [ "$pause" -eq 1 ]; then step "lost volume: no etcd data, but the cluster is initialised"; fi
+    same_step "lost volume: no etcd data, but the cluster is initialised"
     attempt replace_member
     if [ "$ATTEMPT" -eq 0 ]; then return; fi
     problem "$(failure); again in $pause s"
@@ -1071,9 +1142,8 @@ is_assembled() {
 }
 
 assemble_slot() {
-  step "fetching the key material"
-  retry fetch_pki
-  step "waiting for downloads"
+  step "waiting for downloads and the key material"
+  wait "$KEYS"
   wait_for_downloads
   name_host
   choose_path
@@ -1104,6 +1174,9 @@ boot_control_plane() {
   if [ "$ADDRESS" != "$(slot_address "$GROUP")" ]; then
     fail "this instance has the address $ADDRESS, but the slot $GROUP has $(slot_address "$GROUP")"
   fi
+  # Beside the volume.
+  retry fetch_pki &
+  KEYS=$!
   step "attaching the etcd volume"
   retry attach_volume
   retry format_volume
@@ -1117,6 +1190,10 @@ boot_control_plane() {
   else
     assemble_slot
   fi
+  if is_learner; then
+    step "joining etcd: until it has caught up this member has no vote"
+    wait_for "the other members to give this one a vote" unless_ordered promote_member
+  fi
   step "waiting for the API server"
   wait_for "the API server of this slot" unless_ordered api_is_ready
   retry map_api_name "$ADDRESS"
@@ -1125,12 +1202,12 @@ boot_control_plane() {
   mark_initialized
   step "setting up the cluster"
   set_up_cluster
-  # Not `restart`: to stop kclust-end is to stop the control plane.
-  systemctl start --no-block kclust-end.service kclust-tend.service
+  systemctl start --no-block kclust-stop.service kclust-end.service kclust-tend.service kclust-addons.service
   step "registering the node"
   retry register_node
   retry publish_credential
   systemctl --quiet enable --now kclust-credential.timer
+  wait "$KEYS"
   drop_keys
 }
 
@@ -1160,7 +1237,8 @@ may_take_over() {
 # set_up_cluster: the phases, unless they were done with the same documents. Whoever makes the lock object does them.
 set_up_cluster() {
   local marker holder begin=$SECONDS
-  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml | cut -c 1-16)
+  # What was done before a restore may not be in the snapshot.
+  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml | cut -c 1-16)${RESTORE_EPOCH:+-$RESTORE_EPOCH}
   until s3_exists "$marker"; do
     if s3_create "$marker.lock" "$INSTANCE_ID"; then
       holder=$INSTANCE_ID
@@ -1206,13 +1284,10 @@ END
 }
 
 # shellcheck shell=bash
-# --- Addons: what the settings object names is applied by one slot at a time, and again when it changes
+# --- Settings that running slots follow: an object of the state, changed by `kclust update`
 
-# The settings as last read.
-SETTINGS=$RUN_DIR/settings
-ADMIN_KUBECONFIG=/etc/kubernetes/admin.conf
-# How long the lease of the slot that applies is good without being renewed; longer than any single addon may take.
-LEASE_SECONDS=900
+# As last read by this program.
+SETTINGS=$RUN_DIR/settings.$PROGRAM
 
 # read_settings: the settings object, as a file.
 read_settings() {
@@ -1227,6 +1302,13 @@ read_settings() {
 setting() {
   awk -v name="$1" '$1 == name { print $2 }' "$SETTINGS"
 }
+
+# shellcheck shell=bash
+# --- Addons: what the settings object names is applied by one slot at a time, and again when it changes
+
+ADMIN_KUBECONFIG=/etc/kubernetes/admin.conf
+# How long the lease of the slot that applies is good without being renewed, which it is before each addon; longer than any may take.
+LEASE_SECONDS=900
 
 # addon_lines: `NAME DIGEST KIND KEY SHA256 [NAMESPACE REPOSITORY CHART VERSION]` for each addon in order. The digest is that of all the
 # rest: when it changes, the addon is applied again.
@@ -1273,9 +1355,11 @@ take_lease() {
   fi > /dev/null 2>&1
 }
 
-# give_lease_back: the next slot need not wait.
+# give_lease_back: the next slot need not wait. Another's lease stays.
 give_lease_back() {
-  cluster_kubectl delete lease kclust-addons --ignore-not-found > /dev/null || true
+  if [ "$(cluster_kubectl get lease kclust-addons --ignore-not-found --output 'jsonpath={.spec.holderIdentity}')" = "$INSTANCE_ID" ]; then
+    cluster_kubectl delete lease kclust-addons --ignore-not-found > /dev/null || true
+  fi
 }
 
 # fetch_addon KEY SHA256 FILE: its manifest, or its chart's values.
@@ -1301,6 +1385,9 @@ install_chart() {
   local output source=("$5" --repo "$4")
   if [[ $4 = oci://* ]]; then source=("$4/$5"); fi
   provide_helm
+  # A release whose installation was cut off for good; only who holds the lease installs.
+  cluster_kubectl --namespace "$3" delete secret --ignore-not-found \
+    --selector "owner=helm,name=$1,status in (pending-install,pending-upgrade,pending-rollback)" > /dev/null
   output=$(HELM_CACHE_HOME=/var/cache/kclust/helm HELM_CONFIG_HOME=/var/lib/kclust/helm HELM_DATA_HOME=/var/lib/kclust/helm \
     helm --kubeconfig "$ADMIN_KUBECONFIG" upgrade --install "$1" "${source[@]}" --version "$6" --namespace "$3" --create-namespace \
     --values "$2" --history-max 3 --timeout 10m 2>&1) || fail "$(summary "$output")"
@@ -1327,6 +1414,7 @@ apply_addons() {
       report_addon "$name" "${words[2]}" applied
       continue
     fi
+    if ! take_lease; then fail "another slot has taken the lease for applying addons"; fi
     attempt apply_addon "$name" "${words[@]}"
     if [ "$ATTEMPT" -eq 0 ]; then
       remember_applied "$name" "$digest"
@@ -1339,7 +1427,22 @@ apply_addons() {
     fi
   done 3< <(addon_lines)
   publish_addons
+  forget_removed
   return "$failed"
+}
+
+# forget_removed: addons that the settings do not name any more. Their objects stay, but when they come back they are applied.
+forget_removed() {
+  local name names
+  # shellcheck disable=SC2016 # the variables are the template's
+  names=$(cluster_kubectl get configmap kclust-addons --ignore-not-found \
+    --output 'go-template={{range $name, $_ := .data}}{{$name}} {{end}}')
+  for name in $names; do
+    if ! addon_lines | grep --quiet "^$name "; then
+      cluster_kubectl patch configmap kclust-addons --type json --patch "[{\"op\": \"remove\", \"path\": \"/data/$name\"}]" > /dev/null
+      log "the addon $name is not in the spec any more; its objects stay in the cluster"
+    fi
+  done
 }
 
 # report_addon NAME SHA256 STATE [ERROR]: one line of the report.
@@ -1350,16 +1453,18 @@ report_addon() {
     >> "$RUN_DIR/addons.new"
 }
 
-# publish_addons: the report, for people and for `kclust validate`.
+# publish_addons: the report.
 publish_addons() {
   { printf '['; paste --serial --delimiters , "$RUN_DIR/addons.new"; printf ']\n'; } | s3_put control-plane/addons.json || true
   rm "$RUN_DIR/addons.new"
 }
 
-# tend_addons: applies addons when the settings are not those that were last applied here. After a failure with growing pauses.
-tend_addons() {
-  local applied=$RUN_DIR/settings.applied
-  if cmp --quiet "$SETTINGS" "$applied" 2> /dev/null || ((SECONDS < ADDONS_AGAIN)); then return; fi
+# apply_changed_addons: when the settings are not those that were last applied here. After a failure with growing pauses, unless the
+# settings have changed since.
+apply_changed_addons() {
+  local applied=$RUN_DIR/settings.applied failed=$RUN_DIR/settings.failed
+  if cmp --quiet "$SETTINGS" "$applied" 2> /dev/null; then return; fi
+  if ((SECONDS < ADDONS_AGAIN)) && cmp --quiet "$SETTINGS" "$failed" 2> /dev/null; then return; fi
   if ! take_lease; then return; fi
   rm -f "$RUN_DIR/addons.new"
   attempt apply_addons
@@ -1368,6 +1473,7 @@ tend_addons() {
     cp "$SETTINGS" "$applied"
     ADDONS_PAUSE=15
   else
+    cp "$SETTINGS" "$failed"
     ADDONS_AGAIN=$((SECONDS + ADDONS_PAUSE))
     ADDONS_PAUSE=$((ADDONS_PAUSE < 240 ? ADDONS_PAUSE * 2 : 300))
   fi
@@ -1392,10 +1498,11 @@ compressor() {
 
 # take_snapshot: a snapshot in the state bucket; its key is left in SNAPSHOT_KEY. etcdutl checks the file's own hash before it leaves.
 take_snapshot() {
-  local revision file suffix
+  local revision file suffix output
   install -d -m 700 "${SNAPSHOT%/*}"
   rm -f "$SNAPSHOT" "$SNAPSHOT".*
-  etcdctl_at https://127.0.0.1:2379 --command-timeout 10m snapshot save "$SNAPSHOT" > /dev/null 2>&1 || fail "etcd gives no snapshot"
+  output=$(etcdctl_at https://127.0.0.1:2379 --command-timeout 10m snapshot save "$SNAPSHOT" 2>&1) ||
+    fail "etcd gives no snapshot: $(summary "$output")"
   revision=$(etcdutl snapshot status "$SNAPSHOT" --write-out json | sed -n 's/.*"revision":\([0-9]*\).*/\1/p')
   if [ -z "$revision" ]; then fail "the snapshot cannot be read"; fi
   case $(compressor) in
@@ -1417,53 +1524,59 @@ snapshot_time() {
   fi
 }
 
-# drop_old_snapshots: those beyond the retention time, but never the newest one.
+# drop_old_snapshots: those beyond the retention time. Only after another one was taken, so that there is always one.
 drop_old_snapshots() {
-  local keys key taken oldest
-  mapfile -t keys < <(s3_list backups/etcd/)
+  local key taken oldest
   oldest=$(($(date +%s) - $(setting backup-retention)))
-  for key in "${keys[@]:0:$((${#keys[@]} > 0 ? ${#keys[@]} - 1 : 0))}"; do
+  for key in $(s3_list backups/etcd/); do
     taken=$(snapshot_time "$key")
-    if [ -n "$taken" ] && ((taken < oldest)); then
+    # A slot that was down when the order to restore came still needs its snapshot.
+    if [ -n "$taken" ] && ((taken < oldest)) && [ "$key" != "$RESTORE_KEY" ]; then
       s3_delete "$key"
       log "removed the snapshot $key, which is older than the retention time"
     fi
   done
 }
 
-# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be.
+# snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be: another slot may
+# have led until now. What is no snapshot, or one of the future, does not count.
 snapshot_is_due() {
-  local interval newest taken now
-  interval=$(setting backup-interval)
+  local interval now keys key taken newest=0
   now=$(date +%s)
   if ((now < SNAPSHOT_NEXT)); then return 1; fi
-  newest=$(s3_list backups/etcd/) || return 1
-  newest=${newest##*$'\n'}
-  taken=$(snapshot_time "$newest")
-  SNAPSHOT_NEXT=$((${taken:-0} + interval))
-  ((now >= SNAPSHOT_NEXT))
+  interval=$(setting backup-interval)
+  keys=$(s3_list backups/etcd/ "backups/etcd/$(date --utc --date "@$((now - interval))" +%Y%m%dT%H%M%SZ)") || return 1
+  for key in $keys; do
+    taken=$(snapshot_time "$key")
+    if [ -n "$taken" ] && ((taken <= now && taken > newest)); then newest=$taken; fi
+  done
+  if ((newest == 0)); then return 0; fi
+  SNAPSHOT_NEXT=$((newest + interval))
+  return 1
 }
 
 # answer_request: takes the snapshot that an operator waits for (`kclust backup`).
 answer_request() {
-  local request
+  local request outcome
   request=$(s3_get control-plane/backup-request 2> /dev/null) || return 0
   if [ "$request" = "$ANSWERED" ] || ! is_leader; then return; fi
   if [[ $(s3_get control-plane/backup-answer 2> /dev/null) != "$request"* ]]; then
     attempt take_snapshot
-    if [ "$ATTEMPT" -eq 0 ]; then
-      printf '%s\n%s\n' "$request" "$(< "$RUN_DIR/snapshot-key")" | s3_put control-plane/backup-answer
-    else
-      printf '%s\nerror: %s\n' "$request" "$(failure)" | s3_put control-plane/backup-answer
-    fi
+    if [ "$ATTEMPT" -eq 0 ]; then outcome=$(< "$RUN_DIR/snapshot-key"); else outcome="error: $(failure)"; fi
+    retry write_answer "$request" "$outcome"
   fi
   ANSWERED=$request
+}
+
+# write_answer REQUEST OUTCOME
+write_answer() {
+  printf '%s\n%s\n' "$1" "$2" | s3_put control-plane/backup-answer
 }
 
 # tend_backups: what an operator asks for, and a snapshot at every interval.
 tend_backups() {
   answer_request
-  if ! snapshot_is_due || ! is_leader; then return; fi
+  if [ ! -e "$SETTINGS" ] || ! snapshot_is_due || ! is_leader; then return; fi
   attempt take_snapshot
   if [ "$ATTEMPT" -eq 0 ]; then
     SNAPSHOT_NEXT=$(($(date +%s) + $(setting backup-interval)))
@@ -1477,22 +1590,29 @@ tend_backups() {
 # shellcheck shell=bash
 # --- Restoring a snapshot, when an operator says so (`kclust restore`), and never otherwise
 
-# The order: its epoch tells it from every other one.
-RESTORE_EPOCH='' RESTORE_KEY=''
+# The order: its epoch tells it from every other one; the snapshot; `NAME=ADDRESS` of the slots that shall restore it.
+RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
 # When to look for an order next, in seconds of this run.
 ORDERS_NEXT=0
 
-# read_restore_order: the newest order, if there ever was one.
+# read_restore_order: the newest order, if there ever was one. An order that cannot be read is not the same as none: it is asked for again.
 read_restore_order() {
-  local epoch='' key=''
-  RESTORE_EPOCH='' RESTORE_KEY=''
-  if ! s3_exists control-plane/restore; then return; fi
-  { read -r epoch && read -r key; } < <(s3_get control-plane/restore) || true
-  if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ ]]; then
-    RESTORE_EPOCH=$epoch RESTORE_KEY=$key
-  else
-    problem "control-plane/restore is not an order that this boot program understands; it is left alone"
-  fi
+  local text epoch key named
+  RESTORE_EPOCH='' RESTORE_KEY='' RESTORE_SLOTS=''
+  while s3_exists control-plane/restore; do
+    epoch='' key='' named=''
+    if text=$(s3_get control-plane/restore); then
+      { read -r epoch && read -r key && read -r named; } <<< "$text" || true
+      if [[ $epoch =~ ^[A-Za-z0-9-]+$ && $key =~ ^backups/[A-Za-z0-9._/-]+$ && $named =~ ^[a-z0-9-]+= ]]; then
+        RESTORE_EPOCH=$epoch RESTORE_KEY=$key RESTORE_SLOTS=$named
+        return
+      fi
+      problem "control-plane/restore is not an order that this boot program understands; again in 5 s"
+    else
+      problem "control-plane/restore cannot be read; again in 5 s"
+    fi
+    sleep 5
+  done
 }
 
 # volume_epoch: the order that the data on the volume came from; nothing for data that was never restored.
@@ -1505,48 +1625,93 @@ restore_is_due() {
   [ -n "$RESTORE_EPOCH" ] && [ "$(volume_epoch)" != "$RESTORE_EPOCH" ]
 }
 
+# is_asked_to_restore: whether this slot was there when the order was given, and has not followed it with any volume. One that was added later
+# joins the others.
+is_asked_to_restore() {
+  restore_is_due && [[ " $RESTORE_SLOTS" = *" $GROUP="* ]] && ! s3_exists "$(restored_marker)"
+}
+
 # restored_marker: says that this slot followed the order.
 restored_marker() {
   printf 'control-plane/restored/%s/%s' "$RESTORE_EPOCH" "$GROUP"
 }
 
-# set_data_aside: what is on the volume is kept, and kept from being used.
+# fetch_snapshot: the snapshot of the order, whole and readable, before anything is stopped for it.
+fetch_snapshot() {
+  local packed=$SNAPSHOT.packed output free
+  install -d -m 700 "${SNAPSHOT%/*}"
+  log "fetching $RESTORE_KEY"
+  s3_request GET "$RESTORE_KEY" '' --fail --max-time 1800 --output "$packed" || fail "$RESTORE_KEY cannot be read"
+  case $RESTORE_KEY in
+    *.zst)
+      if ! command -v zstd > /dev/null; then fail "the image of this machine has no zstd, with which $RESTORE_KEY is packed"; fi
+      zstd --quiet --decompress --force -o "$SNAPSHOT" "$packed"
+      ;;
+    *.gz) gzip --decompress --stdout "$packed" > "$SNAPSHOT" ;;
+    *) cp "$packed" "$SNAPSHOT" ;;
+  esac
+  rm "$packed"
+  output=$(etcdutl snapshot status "$SNAPSHOT" 2>&1) || fail "$RESTORE_KEY is no snapshot of etcd: $(summary "$output")"
+  free=$(df --output=avail --block-size=1 "$ETCD_MOUNT" | tail -n 1)
+  # The restored data has a log of 64 MB beside it.
+  if ((free < $(stat --format %s "$SNAPSHOT") + 200000000)); then
+    fail "$ETCD_MOUNT has too little room for the snapshot; what earlier restores set aside there (data.before-*) can be removed"
+  fi
+}
+
+# set_data_aside: what is on the volume is kept, and kept from being used. Where that has been done, what lies in the directory is this very
+# order's own beginning.
 set_data_aside() {
   local aside=$ETCD_MOUNT/data.before-$RESTORE_EPOCH
-  if [ -e "$ETCD_MOUNT/data/member" ]; then
+  if pgrep -x etcd > /dev/null; then fail "etcd is still running"; fi
+  if [ -e "$aside" ]; then
+    rm -rf "$ETCD_MOUNT/data"
+  elif [ -e "$ETCD_MOUNT/data/member" ]; then
     mv "$ETCD_MOUNT/data" "$aside"
     log "the data that was on the volume is kept in $aside"
   fi
   install -d -m 700 "$ETCD_MOUNT/data"
 }
 
-# mark_volume: the data is that of the order, whatever happens next.
+# mark_volume: the data is that of the order, whatever happens next. First the data, then the mark.
 mark_volume() {
+  /usr/local/lib/kclust/mount-etcd
+  sync --file-system "$ETCD_MOUNT"
   put 600 "$ETCD_MOUNT/.kclust-epoch" <<< "$RESTORE_EPOCH"
   sync --file-system "$ETCD_MOUNT"
+}
+
+# restored_members: --initial-cluster of what all slots of the order restore, the same on each, whatever this machine was told of its slots.
+restored_members() {
+  SLOTS=$RESTORE_SLOTS all_members
 }
 
 # restore_member: this slot's member of a new etcd cluster that all slots make from the same snapshot, with the same members and the same
 # token, so that nobody need be first. Revisions jump, so that nobody who watched the old cluster takes an old one for a new one.
 restore_member() {
-  local output packed=$SNAPSHOT.packed
-  install -d -m 700 "${SNAPSHOT%/*}"
-  log "fetching $RESTORE_KEY"
-  s3_request GET "$RESTORE_KEY" '' --fail --max-time 1800 --output "$packed" || fail "$RESTORE_KEY cannot be read"
-  case $RESTORE_KEY in
-    *.zst) zstd --quiet --decompress --force -o "$SNAPSHOT" "$packed" ;;
-    *.gz) gzip --decompress --stdout "$packed" > "$SNAPSHOT" ;;
-    *) cp "$packed" "$SNAPSHOT" ;;
-  esac
-  rm -rf "$packed" "$ETCD_MOUNT/data.new"
-  output=$(etcdutl snapshot restore "$SNAPSHOT" --data-dir "$ETCD_MOUNT/data.new" --name "$GROUP" --initial-cluster "$(all_members)" \
-    --initial-cluster-token "$CLUSTER_UID-$RESTORE_EPOCH" --initial-advertise-peer-urls "https://$ADDRESS:2380" \
-    --bump-revision 1000000000 --mark-compacted 2>&1) || fail "etcdutl snapshot restore: $(summary "$output")"
-  rm "$SNAPSHOT"
+  local output
+  if [ ! -e "$SNAPSHOT" ]; then fetch_snapshot; fi
+  /usr/local/lib/kclust/mount-etcd
+  rm -rf "$ETCD_MOUNT/data.new"
+  output=$(etcdutl snapshot restore "$SNAPSHOT" --data-dir "$ETCD_MOUNT/data.new" --name "$GROUP" \
+    --initial-cluster "$(restored_members)" --initial-cluster-token "$CLUSTER_UID-$RESTORE_EPOCH" \
+    --initial-advertise-peer-urls "https://$ADDRESS:2380" --bump-revision 1000000000 --mark-compacted 2>&1) ||
+    fail "etcdutl snapshot restore: $(summary "$output")"
   set_data_aside
   rmdir "$ETCD_MOUNT/data"
   mv "$ETCD_MOUNT/data.new" "$ETCD_MOUNT/data"
   mark_volume
+  rm -f "$SNAPSHOT" "$ETCD_MOUNT/.kclust-learner"
+  # What has been applied since the snapshot is not in it.
+  rm -f "$RUN_DIR/settings.applied"
+}
+
+# follow_order: everything that serves from etcd stops, and etcd gets the data of the snapshot. A snapshot of another attempt is not trusted.
+follow_order() {
+  rm -f "$SNAPSHOT"
+  fetch_snapshot
+  stop_control_plane
+  restore_member
 }
 
 # unless_ordered COMMAND [ARGUMENT...]: the command; but looks for an order now and then, which is what helps where nothing gets up. It
@@ -1555,42 +1720,53 @@ unless_ordered() {
   if ((SECONDS >= ORDERS_NEXT)); then
     ORDERS_NEXT=$((SECONDS + 15))
     read_restore_order
-    if restore_is_due; then fail "an operator ordered to restore $RESTORE_KEY"; fi
+    if is_asked_to_restore; then fail "an operator ordered to restore $RESTORE_KEY"; fi
   fi
   "$@"
 }
 
-# tend_restore: a running slot that finds a new order ends etcd and everything that serves from it, and assembles itself anew.
+# tend_restore: a running slot that finds a new order hands over to the boot program, which stops the control plane when it has the snapshot.
 tend_restore() {
   read_restore_order
-  if ! restore_is_due; then return; fi
-  log "an operator ordered to restore $RESTORE_KEY: stopping the control plane"
-  stop_control_plane
+  if ! is_asked_to_restore; then return; fi
+  log "an operator ordered to restore $RESTORE_KEY: the boot program follows it"
   rm -f /etc/kclust/assembled
   systemctl restart --no-block kclust-boot.service
-  # The boot program starts this service again when the slot is assembled.
+  # It starts this service again when the slot is assembled.
   exit 0
 }
 
 # shellcheck shell=bash
 # --- The end of a slot's instance: leadership goes to another slot, etcd stops, volume and lifecycle hook are released
 
-# running_containers NAME: those that run what Kubernetes calls NAME.
+# running_containers NAME: those that run what Kubernetes calls NAME in kube-system. Fails when containerd does not answer, which says
+# nothing of what runs.
 running_containers() {
   local containers running
-  containers=$(ctr --namespace k8s.io containers list --quiet "labels.\"io.kubernetes.container.name\"==$1" 2> /dev/null) || return 0
-  running=$(ctr --namespace k8s.io tasks list | awk '$3 == "RUNNING" { print $1 }')
-  grep --fixed-strings --line-regexp "$containers" <<< "$running" || true
+  containers=$(ctr --namespace k8s.io containers list --quiet \
+    "labels.\"io.kubernetes.container.name\"==$1,labels.\"io.kubernetes.pod.namespace\"==kube-system") || return
+  if [ -z "$containers" ]; then return; fi
+  running=$(ctr --namespace k8s.io tasks list) || return
+  awk '$3 == "RUNNING" { print $1 }' <<< "$running" | grep --fixed-strings --line-regexp "$containers" || true
 }
 
 # stop_containers NAME SECONDS: asks them to end, and ends them when the time is over.
 stop_containers() {
-  local container begin=$SECONDS signal=SIGTERM
-  for container in $(running_containers "$1"); do ctr --namespace k8s.io tasks kill --signal "$signal" "$container" || true; done
-  while [ -n "$(running_containers "$1")" ]; do
-    if ((SECONDS - begin >= $2)); then
-      for container in $(running_containers "$1"); do ctr --namespace k8s.io tasks kill --signal SIGKILL "$container" || true; done
+  local container running waited asked='' begin=$SECONDS
+  while true; do
+    waited=$((SECONDS - begin))
+    if running=$(running_containers "$1" 2> /dev/null); then
+      if [ -z "$running" ]; then return; fi
+      for container in $running; do
+        if [ -z "$asked" ]; then
+          ctr --namespace k8s.io tasks kill --signal SIGTERM "$container" || true
+        elif ((waited >= $2)); then
+          ctr --namespace k8s.io tasks kill --signal SIGKILL "$container" || true
+        fi
+      done
+      asked=yes
     fi
+    if ((waited >= $2 + 20)); then fail "the container $1 does not end, or containerd does not answer"; fi
     sleep 0.2
   done
 }
@@ -1648,7 +1824,7 @@ release_hook() {
 end_slot() {
   local begin=$SECONDS action
   step "ending: the autoscaling group terminates this instance"
-  systemctl --quiet stop kclust-tend.service kclust-credential.timer
+  systemctl --quiet stop kclust-boot.service kclust-tend.service kclust-addons.service kclust-credential.timer kclust-credential.service
   stop_slot
   for action in release_volume release_hook; do
     attempt "$action"
@@ -1669,19 +1845,26 @@ watch_for_end() {
 }
 
 # shellcheck shell=bash
-# --- What a running slot looks after: orders to restore, addons, snapshots
+# --- What a running slot looks after
 
+# tend: orders to restore, and snapshots.
 tend() {
-  ADDONS_AGAIN=0 ADDONS_PAUSE=15 SNAPSHOT_NEXT=0 ANSWERED=''
+  SNAPSHOT_NEXT=0 ANSWERED=''
   while true; do
     tend_restore
     attempt read_settings
-    if [ "$ATTEMPT" -eq 0 ]; then
-      tend_addons
-      tend_backups
-    else
-      log "$(failure)"
-    fi
+    if [ "$ATTEMPT" -ne 0 ]; then log "$(failure)"; fi
+    tend_backups
+    sleep 15
+  done
+}
+
+# tend_addons: a service of its own, because an addon may take its time.
+tend_addons() {
+  ADDONS_AGAIN=0 ADDONS_PAUSE=15
+  while true; do
+    attempt read_settings
+    if [ "$ATTEMPT" -eq 0 ]; then apply_changed_addons; else log "$(failure)"; fi
     sleep 15
   done
 }
@@ -1780,10 +1963,11 @@ boot() {
 }
 
 begin
-case ${1:-boot} in
+case $PROGRAM in
   boot) boot ;;
   credential) retry publish_credential ;;
   tend) tend ;;
+  addons) tend_addons ;;
   watch-for-end) watch_for_end ;;
   stop) stop_slot ;;
 esac

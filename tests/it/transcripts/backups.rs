@@ -133,5 +133,5 @@ fn ctrl_c_while_slots_restore() {
     std::thread::sleep(Duration::from_secs(1));
     put(&account, &format!("control-plane/restored/{epoch}/cp-1"), "2026-01-02T03:04:05Z\n");
     running.wait().expect(0);
-    assert_eq!(account.state_object(&format!("{CLUSTER}/control-plane/restore")), format!("{epoch}\n{NEW}\n"));
+    assert_eq!(account.state_object(&format!("{CLUSTER}/control-plane/restore")), format!("{epoch}\n{NEW}\ncp-1\n"));
 }
