@@ -68,7 +68,9 @@ fetch_addon() {
 apply_manifest() {
   local try output
   for try in 1 2 3 4; do
-    if output=$(cluster_kubectl apply --server-side --force-conflicts --field-manager kclust --filename "$1" 2>&1); then return; fi
+    # No namespace of ours: kubectl refuses objects that name another one.
+    if output=$(kubectl --kubeconfig "$ADMIN_KUBECONFIG" apply --server-side --force-conflicts --field-manager kclust \
+      --filename "$1" 2>&1); then return; fi
     if [[ $output != *'no matches for kind'* && $output != *'ensure CRDs are installed'* ]]; then break; fi
     sleep "$try"
   done

@@ -85,9 +85,9 @@ def resource_version(cluster):
 
 def logs(cluster):
     """What all slots say of addons."""
-    return "".join(cluster.lab.journal(cluster.slot(slot), "kclust-tend") for slot in cluster.slots())
+    return "".join(cluster.lab.journal(cluster.slot(slot), "kclust-addons") for slot in cluster.slots())
 
 
 def settings_read(cluster, slot):
     """When the slot last read the settings."""
-    return cluster.lab.console(cluster.slot(slot), "stat", "--format", "%y", "/run/kclust/settings").stdout
+    return cluster.lab.console(cluster.slot(slot), "stat", "--format", "%y", "/run/kclust/settings.addons").stdout
