@@ -831,7 +831,9 @@ node_images() {
 }
 
 pull_image() {
-  if ctr --namespace k8s.io images list --quiet | grep --quiet --line-regexp --fixed-strings "$1"; then return; fi
+  local images
+  images=$(ctr --namespace k8s.io images list --quiet)
+  if grep --quiet --line-regexp --fixed-strings "$1" <<< "$images"; then return; fi
   ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d "$1" > /dev/null
 }
 
@@ -1435,12 +1437,13 @@ apply_addons() {
 
 # forget_removed: addons that the settings do not name any more. Their objects stay, but when they come back they are applied.
 forget_removed() {
-  local name names
+  local name names named
+  named=$(addon_lines | cut -d ' ' -f 1)
   # shellcheck disable=SC2016 # the variables are the template's
   names=$(cluster_kubectl get configmap kclust-addons --ignore-not-found \
     --output 'go-template={{range $name, $_ := .data}}{{$name}} {{end}}')
   for name in $names; do
-    if ! addon_lines | grep --quiet "^$name "; then
+    if ! grep --quiet --fixed-strings --line-regexp "$name" <<< "$named"; then
       cluster_kubectl patch configmap kclust-addons --type json --patch "[{\"op\": \"remove\", \"path\": \"/data/$name\"}]" > /dev/null
       log "the addon $name is not in the spec any more; its objects stay in the cluster"
     fi
