@@ -50,7 +50,7 @@ def chart(lab, tell):
     repository = "https://github.com/kclust/e2e/releases/download/charts"
     cluster.spec["spec"]["addons"].append(
         {"name": "greeting", "chart": "greeting", "repository": repository, "version": "1.0.0", "namespace": "greetings",
-         "values": {"greeting": "from the values"}}
+         "values": "greeting: from the values\n"}
     )  # fmt: skip
     cluster.create_and_wait()
     until("the chart is reported", lambda: "greeting" in report(cluster), PATIENCE)
