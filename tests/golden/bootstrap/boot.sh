@@ -833,9 +833,7 @@ node_images() {
 }
 
 pull_image() {
-  local images
-  images=$(ctr --namespace k8s.io images list --quiet)
-  if grep --quiet --line-regexp --fixed-strings "$1" <<< "$images"; then return; fi
+  if ctr --namespace k8s.io images list --quiet | grep --quiet --line-regexp --fixed-strings "$1"; then return; fi
   ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d "$1" > /dev/null
 }
 

@@ -60,9 +60,10 @@ nodeRegistration:
     value: "@ADDRESS@"
   - name: node-labels
     value: "kclust.dev/group=workers,pool=general"
+# Short: an attempt that fails tells why, and the next one is made with the newest credential.
 timeouts:
-  discovery: 5m0s
-  tlsBootstrap: 5m0s
+  discovery: 30s
+  tlsBootstrap: 2m0s
   kubeletHealthCheck: 4m0s
 KCLUST_END
 
