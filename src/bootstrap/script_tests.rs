@@ -198,6 +198,17 @@ fn a_control_plane_stops_beside_what_runs_in_the_background() {
     );
 }
 
+/// kubectl refuses an object whose namespace is another than that of its option.
+#[test]
+fn objects_of_a_manifest_may_be_in_any_namespace() {
+    let text = output(
+        r#"kubectl() { echo "$*" > "$RUN_DIR/asked"; }
+        apply_manifest addon.yaml
+        cat "$RUN_DIR/asked""#,
+    );
+    assert!(text.ends_with("--filename addon.yaml\n") && !text.contains("--namespace"), "{text}");
+}
+
 /// Answers of EC2 to the search for the volume and to attaching it.
 fn attach(volumes: &str) -> String {
     output(&format!(

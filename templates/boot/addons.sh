@@ -68,7 +68,9 @@ fetch_addon() {
 apply_manifest() {
   local try output
   for try in 1 2 3 4; do
-    if output=$(cluster_kubectl apply --server-side --force-conflicts --field-manager kclust --filename "$1" 2>&1); then return; fi
+    # No namespace of ours: kubectl refuses objects that name another one.
+    if output=$(kubectl --kubeconfig "$ADMIN_KUBECONFIG" apply --server-side --force-conflicts --field-manager kclust \
+      --filename "$1" 2>&1); then return; fi
     if [[ $output != *'no matches for kind'* && $output != *'ensure CRDs are installed'* ]]; then break; fi
     sleep "$try"
   done
@@ -128,12 +130,13 @@ apply_addons() {
 
 # forget_removed: addons that the settings do not name any more. Their objects stay, but when they come back they are applied.
 forget_removed() {
-  local name names
+  local name names named
+  named=$(addon_lines | cut -d ' ' -f 1)
   # shellcheck disable=SC2016 # the variables are the template's
   names=$(cluster_kubectl get configmap kclust-addons --ignore-not-found \
     --output 'go-template={{range $name, $_ := .data}}{{$name}} {{end}}')
   for name in $names; do
-    if ! addon_lines | grep --quiet "^$name "; then
+    if ! grep --quiet --fixed-strings --line-regexp "$name" <<< "$named"; then
       cluster_kubectl patch configmap kclust-addons --type json --patch "[{\"op\": \"remove\", \"path\": \"/data/$name\"}]" > /dev/null
       log "the addon $name is not in the spec any more; its objects stay in the cluster"
     fi

@@ -7,6 +7,8 @@ prepare_host() {
   if [ "$ROLE" = control-plane ]; then write_control_plane_files; fi
   # Closed to others, whatever modes the pod network gives its files.
   install -d -m 700 /etc/cni/net.d
+  # The kubelet looks for static pods everywhere, and complains every second where there is no such directory.
+  install -d -m 700 /etc/kubernetes/manifests
   modprobe --all overlay br_netfilter
   sysctl --quiet --load=/etc/sysctl.d/90-kclust.conf
   systemctl daemon-reload

@@ -5,11 +5,11 @@ import os
 import pathlib
 import shutil
 
-from .lab import RUN, STATE_BUCKET
+from .lab import RUN, STATE_BUCKET, run
 
 
 def keep_evidence(lab, name):
-    """Journals of the machines and the objects that nodes write, below the build directory. Best effort. Returns the directory."""
+    """Journals of the machines, those that are gone too, and the objects that nodes write, below the build directory. Best effort. Returns the directory."""
     directory = pathlib.Path(os.environ["KCLUST_E2E_EVIDENCE"]) / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -19,6 +19,10 @@ def keep_evidence(lab, name):
         with contextlib.suppress(Exception):
             journal = lab.console(machine.name, "journalctl", "--no-pager", "--output", "short-precise", timeout=60).stdout
             (directory / f"{machine.name}.journal").write_text(journal)
+    for machine in sorted((RUN / "logs").glob("*")):
+        with contextlib.suppress(Exception):
+            journal = run("journalctl", "--no-pager", "--output", "short-precise", "--directory", machine / "var-log/journal").stdout
+            (directory / f"{machine.name}.gone.journal").write_text(journal)
     for log in RUN.glob("*.log"):
         with contextlib.suppress(OSError):
             shutil.copy(log, directory)

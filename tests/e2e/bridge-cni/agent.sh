@@ -1,6 +1,8 @@
 #!/bin/sh
 # A plain pod network for the lab: the standard bridge plugin on each node, and routes between the nodes, which share one Ethernet.
 set -eu
+# The first process of a container hears no signal that it does not ask for.
+trap 'exit 0' TERM
 
 own=''
 until own=$(kubectl get node "$NODE_NAME" --output 'jsonpath={.spec.podCIDR}') && [ -n "$own" ]; do sleep 1; done

@@ -50,7 +50,7 @@ def chart(lab, tell):
     repository = "https://github.com/kclust/e2e/releases/download/charts"
     cluster.spec["spec"]["addons"].append(
         {"name": "greeting", "chart": "greeting", "repository": repository, "version": "1.0.0", "namespace": "greetings",
-         "values": {"greeting": "from the values"}}
+         "values": "greeting: from the values\n"}
     )  # fmt: skip
     cluster.create_and_wait()
     until("the chart is reported", lambda: "greeting" in report(cluster), PATIENCE)
@@ -85,9 +85,9 @@ def resource_version(cluster):
 
 def logs(cluster):
     """What all slots say of addons."""
-    return "".join(cluster.lab.journal(cluster.slot(slot), "kclust-tend") for slot in cluster.slots())
+    return "".join(cluster.lab.journal(cluster.slot(slot), "kclust-addons") for slot in cluster.slots())
 
 
 def settings_read(cluster, slot):
     """When the slot last read the settings."""
-    return cluster.lab.console(cluster.slot(slot), "stat", "--format", "%y", "/run/kclust/settings").stdout
+    return cluster.lab.console(cluster.slot(slot), "stat", "--format", "%y", "/run/kclust/settings.addons").stdout

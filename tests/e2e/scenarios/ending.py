@@ -74,7 +74,8 @@ def worker_poweroff(lab, tell):
     until("the machine is gone", lambda: instance not in cluster.workers(), PATIENCE)
     tell(f"gone after {clock}")
     # The lab keeps the logs of machines that are gone.
-    order = (RUN / "logs" / instance / "var-log" / "ends").read_text().split()
+    ends = RUN / "logs" / instance / "var-log" / "ends"
+    order = until("the logs of the machine", lambda: ends.exists() and ends.read_text(), 60).split()
     check(order == ["ordinary", "critical"], f"pods ended in the order {order}")
 
 

@@ -619,6 +619,8 @@ prepare_host() {
   if [ "$ROLE" = control-plane ]; then write_control_plane_files; fi
   # Closed to others, whatever modes the pod network gives its files.
   install -d -m 700 /etc/cni/net.d
+  # The kubelet looks for static pods everywhere, and complains every second where there is no such directory.
+  install -d -m 700 /etc/kubernetes/manifests
   modprobe --all overlay br_netfilter
   sysctl --quiet --load=/etc/sysctl.d/90-kclust.conf
   systemctl daemon-reload
@@ -831,7 +833,9 @@ node_images() {
 }
 
 pull_image() {
-  if ctr --namespace k8s.io images list --quiet | grep --quiet --line-regexp --fixed-strings "$1"; then return; fi
+  local images
+  images=$(ctr --namespace k8s.io images list --quiet)
+  if grep --quiet --line-regexp --fixed-strings "$1" <<< "$images"; then return; fi
   ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d "$1" > /dev/null
 }
 
@@ -1373,7 +1377,9 @@ fetch_addon() {
 apply_manifest() {
   local try output
   for try in 1 2 3 4; do
-    if output=$(cluster_kubectl apply --server-side --force-conflicts --field-manager kclust --filename "$1" 2>&1); then return; fi
+    # No namespace of ours: kubectl refuses objects that name another one.
+    if output=$(kubectl --kubeconfig "$ADMIN_KUBECONFIG" apply --server-side --force-conflicts --field-manager kclust \
+      --filename "$1" 2>&1); then return; fi
     if [[ $output != *'no matches for kind'* && $output != *'ensure CRDs are installed'* ]]; then break; fi
     sleep "$try"
   done
@@ -1433,12 +1439,13 @@ apply_addons() {
 
 # forget_removed: addons that the settings do not name any more. Their objects stay, but when they come back they are applied.
 forget_removed() {
-  local name names
+  local name names named
+  named=$(addon_lines | cut -d ' ' -f 1)
   # shellcheck disable=SC2016 # the variables are the template's
   names=$(cluster_kubectl get configmap kclust-addons --ignore-not-found \
     --output 'go-template={{range $name, $_ := .data}}{{$name}} {{end}}')
   for name in $names; do
-    if ! addon_lines | grep --quiet "^$name "; then
+    if ! grep --quiet --fixed-strings --line-regexp "$name" <<< "$named"; then
       cluster_kubectl patch configmap kclust-addons --type json --patch "[{\"op\": \"remove\", \"path\": \"/data/$name\"}]" > /dev/null
       log "the addon $name is not in the spec any more; its objects stay in the cluster"
     fi
