@@ -95,6 +95,11 @@ fn replicas(cluster: &Cluster) -> u8 {
     cluster.control_plane.replicas.min(2)
 }
 
+/// Of such controllers: the old copy goes first, because the new one wants the same ports of the machine.
+fn replaced_in_place() -> Json {
+    json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 } })
+}
+
 fn ebs_csi(cluster: &Cluster) -> Json {
     json!({
         "controller": {
@@ -102,6 +107,7 @@ fn ebs_csi(cluster: &Cluster) -> Json {
             // Tags volumes as the cluster's, as its role demands.
             "k8sTagClusterId": cluster.name.as_str(),
             "replicaCount": replicas(cluster),
+            "updateStrategy": replaced_in_place(),
             "nodeSelector": on_control_planes(),
             "tolerations": tolerates_control_planes(),
         },
@@ -136,6 +142,7 @@ fn cluster_autoscaler(cluster: &Cluster) -> Json {
         "image": { "tag": autoscaler_version(cluster) },
         "hostNetwork": true,
         "dnsPolicy": "Default",
+        "updateStrategy": replaced_in_place(),
         "nodeSelector": on_control_planes(),
         "tolerations": tolerates_control_planes(),
         "extraArgs": { "balance-similar-node-groups": true, "expander": "least-waste" },
@@ -160,6 +167,7 @@ fn load_balancer_controller(cluster: &Cluster) -> Json {
         "replicaCount": replicas(cluster),
         "hostNetwork": true,
         "dnsPolicy": "Default",
+        "updateStrategy": replaced_in_place(),
         "nodeSelector": on_control_planes(),
         "tolerations": tolerates_control_planes(),
         // What it makes goes with the cluster: `kclust delete` finds it by this tag.

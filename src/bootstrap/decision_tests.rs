@@ -294,6 +294,85 @@ fn which_volume_is_formatted() {
 }
 
 #[test]
+fn when_a_snapshot_is_due() {
+    // What lies in the bucket, with the time of each snapshot in seconds from now; whether one is due that was taken every 900 s.
+    for (keys, due) in [
+        ("", "due"),
+        ("snapshot:-899", "not due"),
+        ("snapshot:-600 snapshot:-300", "not due"),
+        // Not a snapshot of ours, and one of a clock that was ahead: neither counts.
+        ("backups/etcd/before-the-upgrade.db.zst", "due"),
+        ("snapshot:+86400", "due"),
+        ("snapshot:-300 backups/etcd/z.db snapshot:+86400", "not due"),
+    ] {
+        let decided = decided(&format!(
+            r#"setting() {{ echo 900; }}
+            s3_list() {{
+              local key
+              for key in {keys}; do
+                case $key in
+                  snapshot:*) echo "backups/etcd/$(date --utc --date "@$(($(date +%s) + ${{key#*:}}))" +%Y%m%dT%H%M%SZ)-r7.db.zst" ;;
+                  *) echo "$key" ;;
+                esac
+              done
+            }}
+            SNAPSHOT_NEXT=0
+            if snapshot_is_due; then echo "due"; else echo "not due"; fi"#
+        ));
+        assert_eq!(decided, due, "{keys}");
+    }
+}
+
+#[test]
+fn what_is_on_the_volume_is_set_aside_once() {
+    let decided = decided(
+        r#"RESTORE_EPOCH=e2
+        pgrep() { false; }
+        log() { :; }
+        mkdir -p "$ETCD_MOUNT/data/member" && touch "$ETCD_MOUNT/data/before"
+        set_data_aside
+        # What an attempt that was cut off had restored already.
+        mkdir "$ETCD_MOUNT/data/member" && touch "$ETCD_MOUNT/data/half"
+        set_data_aside
+        set_data_aside
+        cd "$ETCD_MOUNT" && find . -type f -o -type d -empty | sort"#,
+    );
+    assert_eq!(decided, "./data\n./data.before-e2/before\n./data.before-e2/member");
+    let refused = self::decided(r#"RESTORE_EPOCH=e2; pgrep() { true; }; attempt set_data_aside; failure"#);
+    assert_eq!(refused, "etcd is still running");
+}
+
+#[test]
+fn a_container_has_stopped_when_containerd_says_so() {
+    // What `ctr` says of the containers, one answer after the other; how that ends.
+    for (answers, end) in [
+        ("none", "stopped, signals:"),
+        ("running none", "stopped, signals: SIGTERM"),
+        ("running silent running none", "stopped, signals: SIGTERM"),
+        // No answer is not the answer that nothing runs.
+        ("silent silent none", "stopped, signals:"),
+        ("silent", "the container etcd does not end, or containerd does not answer"),
+        ("running", "the container etcd does not end, or containerd does not answer"),
+    ] {
+        let decided = decided(&format!(
+            r#"ANSWERS=({answers})
+            running_containers() {{
+              local number answer
+              number=$(wc -l < "$RUN_DIR/asked") && echo x >> "$RUN_DIR/asked"
+              answer=${{ANSWERS[number]:-${{ANSWERS[-1]}}}}
+              case $answer in running) echo c1 ;; silent) return 1 ;; esac
+            }}
+            ctr() {{ echo "$6" >> "$RUN_DIR/signals"; }}
+            sleep() {{ SECONDS=$((SECONDS + 10)); }}
+            touch "$RUN_DIR/asked" "$RUN_DIR/signals"
+            attempt stop_containers etcd 60
+            if [ "$ATTEMPT" -eq 0 ]; then echo stopped, signals: $(cat "$RUN_DIR/signals"); else failure; fi"#
+        ));
+        assert_eq!(decided, end, "{answers}");
+    }
+}
+
+#[test]
 fn who_does_the_phases_of_the_cluster() {
     const RUNS: &str = "echo '<instanceId>i-1</instanceId>'";
     const GONE: &str = "echo '<reservationSet/>'";

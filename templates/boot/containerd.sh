@@ -36,7 +36,10 @@ node_images() {
 }
 
 pull_image() {
-  if ctr --namespace k8s.io images list --quiet | grep --quiet --line-regexp --fixed-strings "$1"; then return; fi
+  local images
+  images=$(ctr --namespace k8s.io images list --quiet)
+  # Not through a pipe: grep ends at its first match, and what still writes into the pipe fails.
+  if grep --quiet --line-regexp --fixed-strings "$1" <<< "$images"; then return; fi
   ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d "$1" > /dev/null
 }
 

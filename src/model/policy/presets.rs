@@ -28,6 +28,9 @@ pub(super) fn ebs_csi(facts: &Facts, ownership: &str, owned: &Json, requested: &
             json!([arn("volume"), arn("snapshot")]),
             requested.clone(),
         ),
+        // A volume made of a snapshot needs the right to the snapshot too, and the request says nothing of its tags
+        // (kubernetes-sigs/aws-ebs-csi-driver#2190).
+        allow_if("EbsFromSnapshot", &["ec2:CreateVolume"], json!([arn("snapshot")]), owned.clone()),
         allow_if("EbsSource", &["ec2:CreateSnapshot"], json!([arn("volume")]), owned.clone()),
         allow_if(
             "EbsTagOnCreate",

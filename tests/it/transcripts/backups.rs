@@ -130,8 +130,9 @@ fn ctrl_c_while_slots_restore() {
     assert!(!state_keys(&account).contains(&format!("{CLUSTER}/lock")), "the lock was not released");
     // Going on needs nobody to say yes again, and asks for nothing anew.
     let running = Running::start(&mut account.command(&["restore", "--from", "latest", "-q"]));
-    std::thread::sleep(Duration::from_secs(1));
+    // It takes the lock after it has seen that the restore is open.
+    asked(&account, "lock", "");
     put(&account, &format!("control-plane/restored/{epoch}/cp-1"), "2026-01-02T03:04:05Z\n");
     running.wait().expect(0);
-    assert_eq!(account.state_object(&format!("{CLUSTER}/control-plane/restore")), format!("{epoch}\n{NEW}\ncp-1\n"));
+    assert_eq!(account.state_object(&format!("{CLUSTER}/control-plane/restore")), format!("{epoch}\n{NEW}\ncp-1=10.0.32.10\n"));
 }
