@@ -24,9 +24,12 @@ def reboot(lab, tell):
         clock = Clock()
         lab.reboot(instance)
         until("another boot", lambda: boot_id(cluster, instance) not in ("", boot), 120)
-        until("the boot program is done", lambda: lab.console(instance, "systemctl", "is-active", "kclust-boot").stdout.strip() == "active", PATIENCE)
+        for unit in ("kclust-boot", "kubelet"):
+            until(f"{unit} is active", lambda: lab.console(instance, "systemctl", "is-active", unit).stdout.strip() == "active", PATIENCE)
+        # For a while the API believes that the node is as it was: what counts is what the kubelet has said since.
+        renewed = lease(cluster, instance)
+        until("the kubelet reports", lambda: lease(cluster, instance) != renewed, PATIENCE)
         cluster.wait_ready()
-        until("the kubelet runs", lambda: lab.console(instance, "systemctl", "is-active", "kubelet").stdout.strip() == "active", PATIENCE)
         tell(f"{group}: Ready {clock} after the reboot")
         check(len(lab.mirror_log()) == downloads, f"the reboot made downloads: {lab.mirror_log()[downloads:]}")
     cluster.kubectl("create", "configmap", "after-the-reboots")
@@ -35,6 +38,11 @@ def reboot(lab, tell):
 def boot_id(cluster, instance):
     """When the machine's first process started: a container shares the kernel's boot id with others."""
     return cluster.lab.shell(instance, "stat --format %Y /run/systemd/system /proc/1; cut -d ' ' -f 22 /proc/1/stat")
+
+
+def lease(cluster, instance):
+    """When the kubelet last told the API that it is there."""
+    return cluster.get("--namespace", "kube-node-lease", "lease", instance)["spec"]["renewTime"]
 
 
 @scenario
