@@ -9,7 +9,10 @@ from .lab import RUN, STATE_BUCKET, run
 
 
 def keep_evidence(lab, name):
-    """Journals of the machines, those that are gone too, and the objects that nodes write, below the build directory. Best effort. Returns the directory."""
+    """Journals of the machines, those that are gone too, and the objects that nodes write, as far as they can be had.
+
+    Returns the directory, which is below the build directory.
+    """
     directory = pathlib.Path(os.environ["KCLUST_E2E_EVIDENCE"]) / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)

@@ -29,7 +29,9 @@ def first_boot(cluster, tell):
     for instance in cluster.instances():
         tell_steps(cluster, instance, tell)
     for instance in cluster.instances():
-        check_node(cluster.nodes()[instance["InstanceId"]], instance)
+        name = instance["InstanceId"]
+        # The taint of a node that is not Ready goes a moment after it is.
+        until(f"{name} as it should be", lambda: check_node(cluster.nodes()[name], instance) is None, 60)
         check_journal(cluster, instance["InstanceId"])
         check_api_name(cluster, instance["InstanceId"])
     check_downloads(cluster)

@@ -57,7 +57,8 @@ def no_answers(lab, tell):
         check_growing_pauses(lab, instance, "again in")
     tell(lab.journal(slot).splitlines()[-1][16:250])
     lab.console(worker, "ip", "route", "del", "blackhole", AWS)
-    until("the worker says what it waits for", lambda: re.search("waiting for https://.*/readyz since [1-9]", cluster.error(worker)), PATIENCE)
+    waits = "waiting for https://.*/readyz since [1-9]"
+    until("the worker says what it waits for", lambda: re.search(waits, cluster.error(worker)), PATIENCE)
     tell(f"the worker: {cluster.error(worker)}")
     lab.console(slot, "ip", "route", "del", "blackhole", AWS)
     cluster.wait_ready()
