@@ -9,6 +9,8 @@ begin() {
   retry read_identity
   # shellcheck source=/dev/null
   . "$RUN_DIR/identity.env"
+  # For all that this program does in subshells too.
+  keep_credentials || true
 }
 
 # start_downloads: in the background, beside all that does not need them.

@@ -325,8 +325,13 @@ log() {
   printf '%s\n' "$*"
 }
 
+# time_of SECONDS: since the epoch (-1: now), as RFC 3339 has it.
+time_of() {
+  TZ=UTC printf '%(%Y-%m-%dT%H:%M:%SZ)T' "$1"
+}
+
 now() {
-  date --utc +%Y-%m-%dT%H:%M:%SZ
+  time_of -1
 }
 
 # milliseconds: since the epoch.
@@ -448,7 +453,7 @@ steps_json() {
     next='' next_text=''
     read -r next next_text || true
     printf '%s{"step": %s, "since": "%s", "seconds": %s}' "$separator" "$(json_text "$text")" \
-      "$(date --utc --date "@$((start / 1000))" +%Y-%m-%dT%H:%M:%SZ)" "$(elapsed "$start" "$next")"
+      "$(time_of "$((start / 1000))")" "$(elapsed "$start" "$next")"
     separator=', ' start=$next text=$next_text
   done
 }
@@ -1943,6 +1948,8 @@ begin() {
   retry read_identity
   # shellcheck source=/dev/null
   . "$RUN_DIR/identity.env"
+  # For all that this program does in subshells too.
+  keep_credentials || true
 }
 
 # start_downloads: in the background, beside all that does not need them.

@@ -235,15 +235,24 @@ curl_signs() {
   [ "${version%%.*}" -ge 8 ]
 }
 
+# The role's credentials, a line each: access key, secret key, session token; and when they were asked for. In memory only.
+CREDENTIALS='' CREDENTIALS_AT=0
+
+# keep_credentials: asks for them when they are not there or four minutes old: new ones are there five minutes before old ones expire.
+keep_credentials() {
+  local role answer
+  if [ -n "$CREDENTIALS" ] && ((SECONDS - CREDENTIALS_AT < 240)); then return; fi
+  role=$(metadata meta-data/iam/security-credentials/) || return
+  answer=$(metadata "meta-data/iam/security-credentials/$role") || return
+  CREDENTIALS=$(for name in AccessKeyId SecretAccessKey Token; do printf '%s' "$answer" | json_string "$name"; done)
+  CREDENTIALS_AT=$SECONDS
+}
+
 # signature SERVICE REGION METHOD URL CONTENT-TYPE BODY: options, in the syntax of curl's configuration files, that sign a request
 # with the credentials of the instance's role (AWS Signature Version 4). S3 gets the body unsigned: TLS protects it.
 signature() {
-  local role answer key secret token
-  role=$(metadata meta-data/iam/security-credentials/) || return
-  answer=$(metadata "meta-data/iam/security-credentials/$role") || return
-  key=$(printf '%s' "$answer" | json_string AccessKeyId)
-  secret=$(printf '%s' "$answer" | json_string SecretAccessKey)
-  token=$(printf '%s' "$answer" | json_string Token)
+  local key secret token
+  { read -r key && read -r secret && read -r token; } < <(printf '%s\n' "$CREDENTIALS") || return
   if ! curl_signs; then
     printf '%s\n' "$key" "$secret" "$token" | python3 /usr/local/lib/kclust/sigv4.py "$@"
     return
@@ -256,6 +265,7 @@ signature() {
 # aws_request SERVICE REGION METHOD URL CONTENT-TYPE BODY [OPTION OF CURL...]: sends a signed request.
 aws_request() {
   local options
+  keep_credentials || return
   options=$(signature "${@:1:6}") || return
   curl --silent --show-error --connect-timeout 5 --max-time 60 --config <(printf '%s\n' "$options") "${@:7}" "$4"
 }
