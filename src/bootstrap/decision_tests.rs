@@ -324,6 +324,22 @@ fn when_a_snapshot_is_due() {
 }
 
 #[test]
+fn which_snapshots_are_removed() {
+    // One day is the retention time. What is no snapshot of ours stays, and so does the one that an order to restore names.
+    let decided = decided(
+        r#"setting() { echo 86400; }
+        at() { date --utc --date "@$(($(date +%s) - $1))" +backups/etcd/%Y%m%dT%H%M%SZ-r7.db.zst; }
+        RESTORE_KEY=$(at 200000)
+        s3_list() { at 300000; at 200000; at 86500; at 86000; at 10; echo backups/etcd/before-the-upgrade.db.zst; }
+        s3_delete() { echo "$1" >> "$RUN_DIR/removed"; }
+        log() { :; }
+        drop_old_snapshots
+        diff "$RUN_DIR/removed" <(at 300000; at 86500) && echo "those and no others""#,
+    );
+    assert_eq!(decided, "those and no others");
+}
+
+#[test]
 fn what_is_on_the_volume_is_set_aside_once() {
     let decided = decided(
         r#"RESTORE_EPOCH=e2
