@@ -294,6 +294,35 @@ fn which_volume_is_formatted() {
 }
 
 #[test]
+fn what_need_not_be_downloaded() {
+    // What this program noted of an earlier installation; whether one was cut short; what the kubelet on the machine says of itself. The
+    // version that is wanted is 1.36.4, with a digest of zeros.
+    let zeros = "0".repeat(64);
+    for (noted, cut_short, answer, installed) in [
+        // A stock image.
+        ("", false, "", false),
+        // A prepared one.
+        ("", false, "Kubernetes v1.36.4", true),
+        ("", false, "Kubernetes v1.36.3", false),
+        ("", true, "Kubernetes v1.36.4", false),
+        // A reboot.
+        (&format!("1.36.4 {zeros}"), false, "not asked", true),
+        (&format!("1.36.3 {zeros}"), false, "Kubernetes v1.36.3", false),
+        // Of a mirror that vouched for something else.
+        (&format!("1.36.4 {}", "1".repeat(64)), false, "Kubernetes v1.36.4", false),
+    ] {
+        let decided = decided(&format!(
+            r#"INSTALLED_DIR=$RUN_DIR
+            kubelet() {{ if [ -z '{answer}' ]; then return 127; fi; echo '{answer}'; }}
+            if [ -n '{noted}' ]; then echo '{noted}' > "$INSTALLED_DIR/kubelet"; fi
+            if {cut_short}; then touch "$INSTALLED_DIR/kubelet.download"; fi
+            if is_installed kubelet 1.36.4; then echo true; else echo false; fi"#
+        ));
+        assert_eq!(decided, installed.to_string(), "{noted:?} {cut_short} {answer:?}");
+    }
+}
+
+#[test]
 fn when_a_snapshot_is_due() {
     // What lies in the bucket, with the time of each snapshot in seconds from now; whether one is due that was taken every 900 s.
     for (keys, due) in [
