@@ -12,15 +12,11 @@ fetch_key() {
 
 # fetch_pki: authorities and keys from the state bucket, where only control planes may read them; all at once.
 fetch_pki() {
-  local file pid pids=() failed=0
+  local file commands=("fetch_key encryption.yaml /etc/kubernetes/apiserver/encryption.yaml")
   for file in ca.crt ca.key front-proxy-ca.crt front-proxy-ca.key sa.key sa.pub etcd/ca.crt etcd/ca.key; do
-    fetch_key "$file" "$PKI_DIR/$file" &
-    pids+=($!)
+    commands+=("fetch_key $file $PKI_DIR/$file")
   done
-  fetch_key encryption.yaml /etc/kubernetes/apiserver/encryption.yaml &
-  pids+=($!)
-  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
-  return "$failed"
+  together "${commands[@]}"
 }
 
 # drop_keys: what only the assembling needs leaves the disk. The next boot fetches it again.

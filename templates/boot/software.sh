@@ -121,7 +121,7 @@ provide_helm() {
   provide helm "$HELM_VERSION" "$path" "$path.sha256sum" install_helm
 }
 
-# together COMMAND...: runs commands of one word at the same time; succeeds if all do.
+# together COMMAND...: runs commands at the same time, each a text of words without quotes; succeeds if all do.
 together() {
   local command pid pids=() failed=0
   for command in "$@"; do

@@ -771,7 +771,7 @@ provide_helm() {
   provide helm "$HELM_VERSION" "$path" "$path.sha256sum" install_helm
 }
 
-# together COMMAND...: runs commands of one word at the same time; succeeds if all do.
+# together COMMAND...: runs commands at the same time, each a text of words without quotes; succeeds if all do.
 together() {
   local command pid pids=() failed=0
   for command in "$@"; do
@@ -937,15 +937,11 @@ fetch_key() {
 
 # fetch_pki: authorities and keys from the state bucket, where only control planes may read them; all at once.
 fetch_pki() {
-  local file pid pids=() failed=0
+  local file commands=("fetch_key encryption.yaml /etc/kubernetes/apiserver/encryption.yaml")
   for file in ca.crt ca.key front-proxy-ca.crt front-proxy-ca.key sa.key sa.pub etcd/ca.crt etcd/ca.key; do
-    fetch_key "$file" "$PKI_DIR/$file" &
-    pids+=($!)
+    commands+=("fetch_key $file $PKI_DIR/$file")
   done
-  fetch_key encryption.yaml /etc/kubernetes/apiserver/encryption.yaml &
-  pids+=($!)
-  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
-  return "$failed"
+  together "${commands[@]}"
 }
 
 # drop_keys: what only the assembling needs leaves the disk. The next boot fetches it again.
