@@ -61,7 +61,7 @@ class Control:
         return {"ok": True}
 
     def set_conditions(self, account, document):
-        self.emulator.faults.set_seed(account, int((document or {}).get("seed", 0)))
+        self.emulator.faults.set_conditions(account, document or {})
         return {"ok": True}
 
     def set_page_size(self, account, document):
