@@ -3,6 +3,7 @@
 from moto.core.base_backend import BackendDict, backend_lock
 from moto.s3.models import s3_backends
 
+from . import later
 from .corrections import idempotency
 
 
@@ -14,3 +15,4 @@ def forget(account: str) -> None:
             if owner == account:
                 del s3_backends.bucket_accounts[name]
     idempotency.forget(account)
+    later.forget(account)
