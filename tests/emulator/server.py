@@ -25,7 +25,7 @@ from .calllog import CallLog
 from .calls import Answer, Call
 from .connection import Connection
 from .control import CONTROL_PREFIX, Control
-from .corrections import capacity
+from .corrections import capacity, listings
 from .faults import Disturbance, Faults, Refused, Unanswered
 
 
@@ -39,6 +39,7 @@ class Emulator:
         self.locks = accounts.AccountLocks()
         self.control = Control(self)
         capacity.launch_fault = self.faults.of_launch
+        listings.hidden = self.faults.hidden
 
     def serve(self, environ: dict, body: bytes, connection: Connection, write: Callable[[Answer], None]) -> None:
         """Answers a request through `write`; raises Unanswered when a fault takes the answer away."""
@@ -68,6 +69,7 @@ class Emulator:
                 if call.service != "s3":  # which is locked by itself, and where nothing takes time
                     later.settle(call.account)
                 answer = self.perform(call)
+            self.faults.learn(call, answer)
             answer = disturbance.at("after", call) or answer
         return answer
 

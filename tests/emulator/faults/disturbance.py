@@ -27,10 +27,20 @@ class Disturbance:
         """What is due before the call, after it, or once it is answered: an answer in place of AWS's own, or None."""
 
 
-class Refused(Disturbance):
+class Delayed(Disturbance):
+    def __init__(self, delay: float):
+        self._delay = delay
+
+    def wait(self) -> None:
+        if self._delay:
+            time.sleep(self._delay)
+
+
+class Refused(Delayed):
     """The call gets this answer, and has no effect."""
 
-    def __init__(self, answer: Answer, name: str | None):
+    def __init__(self, answer: Answer, name: str | None, delay: float = 0):
+        super().__init__(delay)
         self._answer = answer
         self.name = name
 
@@ -38,19 +48,15 @@ class Refused(Disturbance):
         return self._answer if where == "before" else None
 
 
-class Ruled(Disturbance):
+class Ruled(Delayed):
     """What the rules of an account ask for. `hanging` holds the account's connections that hang."""
 
     def __init__(self, delay: float, rule: Rule | None, connection: Connection, hanging: set[Connection]):
-        self._delay = delay
+        super().__init__(delay)
         self._rule = rule
         self._connection = connection
         self._hanging = hanging
         self.name = f"{rule.do} {rule.where}" if rule else None
-
-    def wait(self) -> None:
-        if self._delay:
-            time.sleep(self._delay)
 
     def at(self, where: str, call: Call) -> Answer | None:
         rule = self._rule

@@ -1,7 +1,6 @@
 """The list that `PUT /_emulator/faults` takes: which calls are disturbed, and how."""
 
 import random
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 
@@ -9,9 +8,6 @@ from ..calls import Call
 
 ACTIONS = ("error", "reset", "hang", "kill")
 LAUNCH = ("autoscaling", "LaunchInstance")
-
-_TOKEN_OF_FORM = re.compile(rb"(?:^|&)ClientToken=[^&]*")
-_TOKEN_OF_XML = re.compile(rb"<CallerReference>[^<]*</CallerReference>")
 
 
 @dataclass
@@ -96,7 +92,7 @@ class Rules:
             if not rule.names(call) or (rule.do and disturbing):
                 continue
             chance = self._chance(number, f"{name}.{self._calls[name]}")
-            if not self._takes(number, _request(call) if rule.per else None, chance):
+            if not self._takes(number, call.request() if rule.per else None, chance):
                 continue
             delay = max(delay, rule.delay(chance))
             if rule.do:
@@ -123,10 +119,3 @@ class Rules:
 
 def _total(counter: Counter, number: int) -> int:
     return sum(count for (of_rule, _), count in counter.items() if of_rule == number)
-
-
-def _request(call: Call) -> tuple:
-    """What makes a request distinct. A repeated one may have another token; a written object, other content."""
-    body = b"" if call.service == "s3" else _TOKEN_OF_XML.sub(b"", _TOKEN_OF_FORM.sub(b"", call.body))
-    environ = call.environ
-    return (call.service, call.action, call.region, environ["PATH_INFO"], environ.get("QUERY_STRING", ""), body)
