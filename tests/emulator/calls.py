@@ -27,6 +27,8 @@ class Answer:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    # The connection ends in the middle of the body.
+    breaks_off: bool = False
 
     def without_header(self, *names: str) -> list[tuple[str, str]]:
         return [(key, value) for key, value in self.headers if key.lower() not in names]

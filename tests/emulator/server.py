@@ -70,7 +70,7 @@ class Emulator:
                     later.settle(call.account)
                 answer = self.perform(call)
             self.faults.learn(call, answer)
-            answer = disturbance.at("after", call) or answer
+            answer = disturbance.at("after", call, answer) or answer
         return answer
 
     def perform(self, call: Call) -> Answer:
@@ -174,7 +174,11 @@ class RequestHandler(MotoRequestHandler):
         reason = HTTPStatus(answer.status).phrase
         head = f"HTTP/1.1 {answer.status} {reason}\r\n"
         head += "".join(f"{key}: {value}\r\n" for key, value in headers)
-        self.wfile.write(head.encode("latin-1", "replace") + b"\r\n" + (answer.body if has_body else b""))
+        body = answer.body if has_body else b""
+        if answer.breaks_off:
+            body = body[: len(body) // 2]
+            self.close_connection = True
+        self.wfile.write(head.encode("latin-1", "replace") + b"\r\n" + body)
 
 
 class HTTPServer(ThreadingHTTPServer):

@@ -4,10 +4,13 @@ import os
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 
+from .. import identity
 from ..calls import Answer, Call
 from ..connection import Connection
 from .rules import Rule
+from .throttle import throttled
 
 
 class Unanswered(Exception):
@@ -23,7 +26,7 @@ class Disturbance:
     def wait(self) -> None:
         """The time that passes before anything happens."""
 
-    def at(self, where: str, call: Call) -> Answer | None:
+    def at(self, where: str, call: Call, answer: Answer | None = None) -> Answer | None:
         """What is due before the call, after it, or once it is answered: an answer in place of AWS's own, or None."""
 
 
@@ -44,7 +47,7 @@ class Refused(Delayed):
         self._answer = answer
         self.name = name
 
-    def at(self, where: str, call: Call) -> Answer | None:
+    def at(self, where: str, call: Call, answer: Answer | None = None) -> Answer | None:
         return self._answer if where == "before" else None
 
 
@@ -58,13 +61,21 @@ class Ruled(Delayed):
         self._hanging = hanging
         self.name = f"{rule.do} {rule.where}" if rule else None
 
-    def at(self, where: str, call: Call) -> Answer | None:
+    def at(self, where: str, call: Call, answer: Answer | None = None) -> Answer | None:
         rule = self._rule
         if rule is None or rule.where != where:
             return None
         match rule.do:
             case "error":
                 return call.error(rule.code, rule.message, rule.status)
+            case "throttle":
+                return throttled(call)
+            case "deny":
+                return identity.denied(call)
+            case "expire":
+                return identity.expired(call)
+            case "truncate":
+                return replace(answer, breaks_off=True)
             case "kill":
                 with suppress(ProcessLookupError):  # it may have ended by itself
                     os.kill(rule.pid, signal.SIGKILL)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from ..calls import Call
 
-ACTIONS = ("error", "reset", "hang", "kill")
+ACTIONS = ("error", "throttle", "deny", "expire", "reset", "truncate", "hang", "kill")
 LAUNCH = ("autoscaling", "LaunchInstance")
 
 
@@ -18,7 +18,7 @@ class Rule:
     action: str = "*"
     change: bool = False
     do: str | None = None
-    where: str = "before"
+    where: str | None = None
     status: int = 400
     code: str | None = None
     message: str = "injected fault"
@@ -33,10 +33,13 @@ class Rule:
         self.do = self.do or ("error" if self.code else None)
         if self.do not in (None, *ACTIONS):
             raise ValueError(f"do must be one of {', '.join(ACTIONS)}, not {self.do!r}")
+        self.where = self.where or ("after" if self.do == "truncate" else "before")
         if self.where not in ("before", "after", "answered"):
             raise ValueError(f"where must be before, after or answered, not {self.where!r}")
         if self.where == "answered" and self.do != "kill":
             raise ValueError("only a kill can come once the call is answered")
+        if self.do == "truncate" and self.where != "after":
+            raise ValueError("only an answer can break off, after the call")
         if self.do == "error" and not self.code:
             raise ValueError("an error needs a code")
         if self.do == "kill" and not (isinstance(self.pid, int) and self.pid > 1):
