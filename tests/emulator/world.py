@@ -30,26 +30,26 @@ def dump(account: str) -> dict:
         kinds = {kind: things for kind, things in kinds.items() if things}
         if kinds:
             regions[region] = kinds
-    return _sorted({"regions": regions, "iam": _iam(account), "route53": _route53(account), "s3": _s3(account)})
+    return sorted_document({"regions": regions, "iam": _iam(account), "route53": _route53(account), "s3": _s3(account)})
 
 
-def _sorted(document):
+def sorted_document(document):
     """Keys in order, so that the text of two equal documents is equal too."""
     if isinstance(document, dict):
-        return {key: _sorted(document[key]) for key in sorted(document)}
+        return {key: sorted_document(document[key]) for key in sorted(document)}
     if isinstance(document, (list, tuple)):
-        return [_sorted(element) for element in document]
+        return [sorted_document(element) for element in document]
     return document
 
 
-def _existing(backends, account: str) -> dict:
+def existing(backends, account: str) -> dict:
     return dict(backends[account]) if account in backends else {}
 
 
 def _regions(account: str) -> list[str]:
     names = set()
     for backends in (ec2_backends, autoscaling_backends, elbv2_backends, ssm_backends):
-        names |= set(_existing(backends, account))
+        names |= set(existing(backends, account))
     return sorted(names)
 
 
@@ -73,7 +73,7 @@ def _rules(rules) -> list:
 
 
 def _ec2(account: str, region: str) -> dict:
-    backend = _existing(ec2_backends, account).get(region)
+    backend = existing(ec2_backends, account).get(region)
     if backend is None:
         return {}
 
@@ -248,7 +248,7 @@ def _ec2(account: str, region: str) -> dict:
                     "tokens": instance.metadata_options.http_tokens,
                     "hops": instance.metadata_options.http_put_response_hop_limit,
                 },
-                "userData": _digest(str(instance.user_data).encode()) if instance.user_data else None,
+                "userData": _digest_of(user_data_of_instance(instance)),
                 "tags": tags(instance.id),
             }
             for instance in instances
@@ -258,14 +258,24 @@ def _ec2(account: str, region: str) -> dict:
 
 def _template_data(data: dict) -> dict:
     """The data as given, with the user data as a digest: it is long and nobody reads it here."""
-    shown = dict(data)
-    if shown.get("UserData"):
-        shown["UserData"] = _digest(base64.b64decode(shown["UserData"]))
-    return shown
+    content = user_data_of_template(data)
+    return {**data, "UserData": digest(content)} if content else dict(data)
 
 
-def _digest(content: bytes) -> str:
+def user_data_of_template(data: dict) -> bytes | None:
+    return base64.b64decode(data["UserData"]) if data.get("UserData") else None
+
+
+def user_data_of_instance(instance) -> bytes | None:
+    return base64.b64decode(str(instance.user_data)) if instance.user_data else None
+
+
+def digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _digest_of(content: bytes | None) -> str | None:
+    return digest(content) if content else None
 
 
 def _untouched_default_network(backend) -> set[str]:
@@ -284,7 +294,7 @@ def _untouched_default_network(backend) -> set[str]:
 
 
 def _autoscaling(account: str, region: str) -> dict:
-    backend = _existing(autoscaling_backends, account).get(region)
+    backend = existing(autoscaling_backends, account).get(region)
     if backend is None:
         return {}
     return {
@@ -310,7 +320,7 @@ def _autoscaling(account: str, region: str) -> dict:
 
 
 def _elbv2(account: str, region: str) -> dict:
-    backend = _existing(elbv2_backends, account).get(region)
+    backend = existing(elbv2_backends, account).get(region)
     if backend is None:
         return {}
     tags = backend.tagging_service.get_tag_dict_for_resource
@@ -358,7 +368,7 @@ def _elbv2(account: str, region: str) -> dict:
 
 
 def _ssm(account: str, region: str) -> dict:
-    backend = _existing(ssm_backends, account).get(region)
+    backend = existing(ssm_backends, account).get(region)
     if backend is None:
         return {}
     return {
@@ -369,7 +379,7 @@ def _ssm(account: str, region: str) -> dict:
 
 
 def _iam(account: str) -> dict:
-    backend = _existing(iam_backends, account).get("aws")
+    backend = existing(iam_backends, account).get("aws")
     if backend is None:
         return {}
 
@@ -404,7 +414,7 @@ def _iam(account: str) -> dict:
 
 
 def _route53(account: str) -> dict:
-    backend = _existing(route53_backends, account).get("aws")
+    backend = existing(route53_backends, account).get("aws")
     if backend is None:
         return {}
     return {
@@ -430,7 +440,7 @@ def _route53(account: str) -> dict:
 
 
 def _s3(account: str) -> dict:
-    backend = _existing(s3_backends, account).get("aws")
+    backend = existing(s3_backends, account).get("aws")
     if backend is None:
         return {}
     return {
@@ -443,7 +453,7 @@ def _s3(account: str) -> dict:
             "lifecycleRules": len(bucket.rules),
             "tags": backend.tagger.get_tag_dict_for_resource(bucket.arn),
             "keys": {
-                name: _digest(key.value) for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)
+                name: digest(key.value) for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)
             },
             "versions": {name: len(bucket.keys.getlist(name)) for name in bucket.keys},
         }
