@@ -15,6 +15,7 @@ from . import accounts
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/]*)/([^/]+)/aws4_request")
 _ELB_CLASSIC_VERSION = "2012-06-01"
 _REST_SERVICES = ("s3", "route53")
+_READ = re.compile(r"Assume|Decode|Describe|Get|GET |Head|HEAD |List|Lookup|Search|Simulate|Test")
 
 
 @dataclass
@@ -41,6 +42,11 @@ class Call:
     environ: dict
     body: bytes
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def changes(self) -> bool:
+        """Whether the call changes anything, going by its action's name."""
+        return not _READ.match(self.action)
 
     def error(self, code: str, message: str, status: int = 400) -> Answer:
         """The error as this call's service and protocol would write it."""

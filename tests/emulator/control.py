@@ -21,6 +21,7 @@ class Control:
             ("GET", "defects"): self.defects,
             ("GET", "faults"): self.faults,
             ("PUT", "faults"): self.set_faults,
+            ("PUT", "conditions"): self.set_conditions,
             ("PUT", "page-size"): self.set_page_size,
             ("GET", "world"): self.world,
             ("GET", "canonical-world"): self.canonical_world,
@@ -63,10 +64,14 @@ class Control:
         return [entry for entry in self.emulator.log.entries(account) if entry["status"] == 501]
 
     def faults(self, account, document):
-        return self.emulator.faults.get(account)
+        return self.emulator.faults.rules(account)
 
     def set_faults(self, account, document):
-        self.emulator.faults.set(account, document or [])
+        self.emulator.faults.set_rules(account, document or [])
+        return {"ok": True}
+
+    def set_conditions(self, account, document):
+        self.emulator.faults.set_seed(account, int((document or {}).get("seed", 0)))
         return {"ok": True}
 
     def set_page_size(self, account, document):
@@ -102,7 +107,7 @@ class Control:
         with self.whole(account):
             state.forget(account)
         self.emulator.log.clear(account)
-        self.emulator.faults.set(account, [])
+        self.emulator.faults.forget(account)
         self.set_page_size(account, None)
         return {"ok": True}
 
