@@ -4,7 +4,7 @@ import contextlib
 import json
 from urllib.parse import parse_qs
 
-from . import accounts, canonical, seeds, state, world
+from . import accounts, canonical, later, seeds, state, world
 from .calls import Answer
 from .corrections import listings
 
@@ -47,6 +47,7 @@ class Control:
     def whole(self, account):
         """Nothing of the account changes meanwhile."""
         with self.emulator.locks.lock(account, "ec2"), self.emulator.locks.lock(account, "s3"):
+            later.settle(account)
             yield
 
     def health(self, account, document):
@@ -71,7 +72,11 @@ class Control:
         return {"ok": True}
 
     def set_conditions(self, account, document):
-        self.emulator.faults.set_seed(account, int((document or {}).get("seed", 0)))
+        """What takes its time under the old conditions is done at once when there are none any more."""
+        self.emulator.faults.set_conditions(account, document or {})
+        if not document:
+            with self.emulator.locks.lock(account, "ec2"):
+                later.settle(account, everything=True)
         return {"ok": True}
 
     def set_page_size(self, account, document):

@@ -7,6 +7,7 @@ from moto.core.base_backend import BackendDict, BaseBackend, backend_lock
 from moto.s3.models import s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
+from . import later
 from .corrections import idempotency
 
 # What kclust changes. The other services' backends stay as they are, and what refers to them goes on doing so.
@@ -22,6 +23,7 @@ def forget(account: str) -> None:
             backends.pop(account, None)
     _forget_bucket_names(account)
     idempotency.forget(account)
+    later.forget(account)
     _snapshots.pop(account, None)
 
 
@@ -53,6 +55,8 @@ class Snapshot:
                 dict.update(of_account, regions.get(backends.service_name, {}))
             _forget_bucket_names(self._account)
             s3_backends.bucket_accounts.update(buckets)
+        # What was due belongs to the things that are gone.
+        later.forget(self._account)
         idempotency.set_results(self._account, results)
 
 
