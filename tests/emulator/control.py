@@ -3,9 +3,9 @@
 import json
 from urllib.parse import parse_qs
 
-from . import accounts, seeds, state, world
+from . import accounts, permissions, seeds, state, world
 from .calls import Answer
-from .corrections import listings
+from .corrections import listings, quotas
 
 CONTROL_PREFIX = "/_emulator/"
 
@@ -21,6 +21,9 @@ class Control:
             ("GET", "faults"): self.faults,
             ("PUT", "faults"): self.set_faults,
             ("PUT", "page-size"): self.set_page_size,
+            ("GET", "permissions"): self.permissions,
+            ("PUT", "permissions"): self.set_permissions,
+            ("PUT", "quotas"): self.set_quotas,
             ("GET", "world"): self.world,
             ("POST", "seed"): self.seed,
             ("POST", "reset"): self.reset,
@@ -64,6 +67,17 @@ class Control:
             listings.largest_pages[account] = int(document)
         else:
             listings.largest_pages.pop(account, None)
+        return {"ok": True}
+
+    def permissions(self, account, document):
+        return {"unused": permissions.unused(account)}
+
+    def set_permissions(self, account, document):
+        permissions.put(account, document)
+        return {"ok": True}
+
+    def set_quotas(self, account, document):
+        quotas.put(account, document)
         return {"ok": True}
 
     def world(self, account, document):

@@ -3,7 +3,8 @@
 from moto.core.base_backend import BackendDict, backend_lock
 from moto.s3.models import s3_backends
 
-from .corrections import idempotency
+from . import permissions
+from .corrections import idempotency, quotas
 
 
 def forget(account: str) -> None:
@@ -14,3 +15,5 @@ def forget(account: str) -> None:
             if owner == account:
                 del s3_backends.bucket_accounts[name]
     idempotency.forget(account)
+    permissions.forget(account)
+    quotas.forget(account)
