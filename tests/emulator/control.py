@@ -4,9 +4,9 @@ import contextlib
 import json
 from urllib.parse import parse_qs
 
-from . import accounts, canonical, later, seeds, state, world
+from . import accounts, canonical, later, permissions, seeds, state, world
 from .calls import Answer
-from .corrections import listings
+from .corrections import listings, quotas
 
 CONTROL_PREFIX = "/_emulator/"
 
@@ -23,6 +23,9 @@ class Control:
             ("PUT", "faults"): self.set_faults,
             ("PUT", "conditions"): self.set_conditions,
             ("PUT", "page-size"): self.set_page_size,
+            ("GET", "permissions"): self.permissions,
+            ("PUT", "permissions"): self.set_permissions,
+            ("PUT", "quotas"): self.set_quotas,
             ("GET", "world"): self.world,
             ("GET", "canonical-world"): self.canonical_world,
             ("POST", "snapshot"): self.snapshot,
@@ -84,6 +87,17 @@ class Control:
             listings.largest_pages[account] = int(document)
         else:
             listings.largest_pages.pop(account, None)
+        return {"ok": True}
+
+    def permissions(self, account, document):
+        return {"unused": permissions.unused(account)}
+
+    def set_permissions(self, account, document):
+        permissions.put(account, document)
+        return {"ok": True}
+
+    def set_quotas(self, account, document):
+        quotas.put(account, document)
         return {"ok": True}
 
     def world(self, account, document):

@@ -7,8 +7,8 @@ from moto.core.base_backend import BackendDict, BaseBackend, backend_lock
 from moto.s3.models import s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
-from . import later
-from .corrections import idempotency
+from . import later, permissions
+from .corrections import idempotency, quotas
 
 # What kclust changes. The other services' backends stay as they are, and what refers to them goes on doing so.
 _SERVICES = ("autoscaling", "ec2", "elbv2", "iam", "route53", "s3")
@@ -24,6 +24,8 @@ def forget(account: str) -> None:
     _forget_bucket_names(account)
     idempotency.forget(account)
     later.forget(account)
+    permissions.forget(account)
+    quotas.forget(account)
     _snapshots.pop(account, None)
 
 
