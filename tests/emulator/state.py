@@ -11,7 +11,7 @@ from . import later, permissions
 from .corrections import idempotency, quotas
 
 # What kclust changes. The other services' backends stay as they are, and what refers to them goes on doing so.
-_SERVICES = ("autoscaling", "ec2", "elbv2", "iam", "route53", "s3")
+_SERVICES = ("autoscaling", "ec2", "elb", "elbv2", "iam", "route53", "s3")
 
 # By account and name.
 _snapshots: dict[str, dict[str, "Snapshot"]] = {}

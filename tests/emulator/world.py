@@ -9,6 +9,7 @@ import hashlib
 
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
+from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 from moto.route53.models import route53_backends
@@ -16,6 +17,7 @@ from moto.s3.models import FakeDeleteMarker, s3_backends
 from moto.ssm.models import ssm_backends
 
 from .corrections.launch_templates import existing_versions
+from .corrections.vpc_connections import attached_vpcs
 
 
 def dump(account: str) -> dict:
@@ -24,6 +26,7 @@ def dump(account: str) -> dict:
         kinds = {
             **_ec2(account, region),
             **_autoscaling(account, region),
+            **_elb(account, region),
             **_elbv2(account, region),
             **_ssm(account, region),
         }
@@ -48,7 +51,7 @@ def existing(backends, account: str) -> dict:
 
 def _regions(account: str) -> list[str]:
     names = set()
-    for backends in (ec2_backends, autoscaling_backends, elbv2_backends, ssm_backends):
+    for backends in (ec2_backends, autoscaling_backends, elb_backends, elbv2_backends, ssm_backends):
         names |= set(existing(backends, account))
     return sorted(names)
 
@@ -166,6 +169,21 @@ def _ec2(account: str, region: str) -> dict:
                 "tags": tags(endpoint.id),
             }
             for endpoint in backend.vpc_end_points.values()
+        },
+        "networkAcls": {
+            acl.id: {"vpc": acl.vpc_id, "tags": tags(acl.id)}
+            for acl in backend.network_acls.values()
+            if acl.default is not True
+        },
+        "peerings": {
+            peering.id: {"vpcs": [peering.vpc.id, peering.peer_vpc.id], "tags": tags(peering.id)}
+            for peering in backend.vpc_pcxs.values()
+            if peering.status["Code"] != "deleted"
+        },
+        "vpnGateways": {
+            gateway.id: {"vpcs": sorted(attached_vpcs(gateway)), "tags": tags(gateway.id)}
+            for gateway in backend.vpn_gateways.values()
+            if gateway.state != "deleted"
         },
         "dhcpOptions": {
             options.id: {
@@ -315,6 +333,26 @@ def _autoscaling(account: str, region: str) -> dict:
                 "tags": {tag["Key"]: [tag.get("Value"), bool(tag.get("PropagateAtLaunch"))] for tag in group.tags},
             }
             for group in backend.autoscaling_groups.values()
+        }
+    }
+
+
+def _elb(account: str, region: str) -> dict:
+    backend = existing(elb_backends, account).get(region)
+    if backend is None:
+        return {}
+    return {
+        "classicLoadBalancers": {
+            balancer.name: {
+                "scheme": balancer.scheme,
+                "subnets": sorted(balancer.subnets),
+                "groups": sorted(balancer.security_groups),
+                "listeners": sorted(
+                    [str(listener.load_balancer_port), str(listener.instance_port)] for listener in balancer.listeners
+                ),
+                "tags": dict(balancer.tags),
+            }
+            for balancer in backend.load_balancers.values()
         }
     }
 
