@@ -1,5 +1,6 @@
 //! kclust: a Kubernetes cluster on AWS, from one spec, for the whole of its life. See ARCHITECTURE.md for the map.
 
+pub mod access;
 pub mod addons;
 pub mod apply;
 #[cfg(feature = "aws")]
@@ -17,3 +18,4 @@ pub mod spec;
 pub mod store;
 #[cfg(test)]
 mod test_support;
+mod yaml;

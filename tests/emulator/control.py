@@ -1,11 +1,12 @@
 """The control API under /_emulator/: what tests ask of the emulator itself. README.md is its reference."""
 
+import contextlib
 import json
 from urllib.parse import parse_qs
 
-from . import accounts, later, seeds, state, world
+from . import accounts, canonical, later, permissions, seeds, state, world
 from .calls import Answer
-from .corrections import listings
+from .corrections import listings, quotas
 
 CONTROL_PREFIX = "/_emulator/"
 
@@ -22,7 +23,13 @@ class Control:
             ("PUT", "faults"): self.set_faults,
             ("PUT", "conditions"): self.set_conditions,
             ("PUT", "page-size"): self.set_page_size,
+            ("GET", "permissions"): self.permissions,
+            ("PUT", "permissions"): self.set_permissions,
+            ("PUT", "quotas"): self.set_quotas,
             ("GET", "world"): self.world,
+            ("GET", "canonical-world"): self.canonical_world,
+            ("POST", "snapshot"): self.snapshot,
+            ("POST", "restore"): self.restore,
             ("POST", "seed"): self.seed,
             ("POST", "reset"): self.reset,
         }
@@ -38,6 +45,13 @@ class Control:
             return _json(200, route(account, json.loads(body) if body else None))
         except (KeyError, TypeError, ValueError) as error:
             return _json(400, {"error": f"{type(error).__name__}: {error}"})
+
+    @contextlib.contextmanager
+    def whole(self, account):
+        """Nothing of the account changes meanwhile."""
+        with self.emulator.locks.lock(account, "ec2"), self.emulator.locks.lock(account, "s3"):
+            later.settle(account)
+            yield
 
     def health(self, account, document):
         return {"ok": True}
@@ -75,17 +89,41 @@ class Control:
             listings.largest_pages.pop(account, None)
         return {"ok": True}
 
+    def permissions(self, account, document):
+        return {"unused": permissions.unused(account)}
+
+    def set_permissions(self, account, document):
+        permissions.put(account, document)
+        return {"ok": True}
+
+    def set_quotas(self, account, document):
+        quotas.put(account, document)
+        return {"ok": True}
+
     def world(self, account, document):
-        with self.emulator.locks.lock(account, "ec2"), self.emulator.locks.lock(account, "s3"):
-            later.settle(account)
+        with self.whole(account):
             return world.dump(account)
+
+    def canonical_world(self, account, document):
+        with self.whole(account):
+            return canonical.dump(account)
+
+    def snapshot(self, account, document):
+        with self.whole(account):
+            state.save(account, document["name"])
+        return {"ok": True}
+
+    def restore(self, account, document):
+        with self.whole(account):
+            state.restore(account, document["name"])
+        return {"ok": True}
 
     def seed(self, account, document):
         with self.emulator.locks.lock(account, "ec2"):
             return seeds.plant(self.emulator, account, document)
 
     def reset(self, account, document):
-        with self.emulator.locks.lock(account, "ec2"), self.emulator.locks.lock(account, "s3"):
+        with self.whole(account):
             state.forget(account)
         self.emulator.log.clear(account)
         self.emulator.faults.forget(account)

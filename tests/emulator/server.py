@@ -75,15 +75,15 @@ class Emulator:
 
     def perform(self, call: Call) -> Answer:
         """The call's effect and answer, without log, faults and credentials."""
-        refusal = corrections.refusal(call)
-        if refusal:
-            return refusal
         environ = dict(call.environ)
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = call.account
         environ["CONTENT_LENGTH"] = str(len(call.body))
         environ["wsgi.input"] = io.BytesIO(call.body)
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         try:
+            refusal = corrections.refusal(call)
+            if refusal:
+                return refusal
             answer = _wsgi_answer(self.moto, environ)
         except (NotImplementedError, OperationNotFoundError) as error:
             return call.error("NotImplemented", f"{call.service}:{call.action}: {error}", 501)

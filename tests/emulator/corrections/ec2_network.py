@@ -18,6 +18,7 @@ from .. import conditions, later
 from .addresses import has_internet_gateway, interfaces_in, let_go
 from .ec2_tags import forget_tags
 from .patching import after, before, corrects
+from .vpc_connections import connects
 
 for _zones in RegionsAndZonesBackend.zones.values():
     for _zone in _zones:
@@ -71,7 +72,7 @@ def one_vpc_attribute(self):
 def delete_vpc(original, self, vpc_id):
     """AWS deletes a VPC with its main route table, default group and default ACL, and nothing else.
 
-    moto does not look for gateways, groups and endpoints, and takes the DHCP options away too.
+    moto does not look for gateways, groups, endpoints, ACLs and connections, and takes the DHCP options away too.
     """
     vpc = self.get_vpc(vpc_id)
     if _holds_dependents(self, vpc_id):
@@ -98,6 +99,8 @@ def _holds_dependents(backend, vpc_id: str) -> bool:
         or any(endpoint.vpc_id == vpc_id for endpoint in backend.vpc_end_points.values())
         or any(group.name != "default" for group in backend.groups.get(vpc_id, {}).values())
         or any(table.vpc_id == vpc_id and table.main_association_id is None for table in backend.route_tables.values())
+        or any(acl.vpc_id == vpc_id and acl.default is not True for acl in backend.network_acls.values())
+        or connects(backend, vpc_id)
     )
 
 

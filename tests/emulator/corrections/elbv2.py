@@ -188,7 +188,8 @@ def _hold_interfaces(ec2, load_balancer: FakeLoadBalancer, subnets: list) -> Non
     """A load balancer holds an interface in each subnet, with its groups: that is what keeps both from deletion."""
     kind = "network_load_balancer" if load_balancer.type == "network" else "interface"
     for subnet in subnets:
-        managed_interface(ec2, subnet, _description(load_balancer), kind, load_balancer.security_groups or None)
+        groups = load_balancer.security_groups or None
+        managed_interface(ec2, subnet, _description(load_balancer), kind, groups).requester_id = "amazon-elb"
 
 
 def _held_interfaces(ec2, load_balancer: FakeLoadBalancer) -> list:

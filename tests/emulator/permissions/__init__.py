@@ -1,0 +1,94 @@
+"""What the identity of an account may do: nothing is refused until a test sets policies.
+
+With policies, every call is judged as IAM would judge it: `requests.py` says what a call does to which resources, and
+`policy.py` decides. What the policies grant and no call needed can be asked for, so that a test finds both what is missing in a
+policy and what is too much.
+"""
+
+import threading
+from dataclasses import dataclass, field
+
+from ..calls import Answer, Call
+from . import requests
+from .policy import ALLOWED, decide
+
+
+@dataclass
+class Permissions:
+    """Of one account. `principal` is who asks, where it is not the operator's user."""
+
+    policies: list[dict] = field(default_factory=list)
+    enforced: bool = True
+    principal: str | None = None
+    used: set = field(default_factory=set)
+
+
+_accounts: dict[str, Permissions] = {}
+_lock = threading.Lock()
+
+
+def put(account: str, document: dict | None) -> None:
+    with _lock:
+        if document:
+            _accounts[account] = Permissions(**document)
+        else:
+            _accounts.pop(account, None)
+
+
+def of(account: str) -> Permissions | None:
+    return _accounts.get(account)
+
+
+def forget(account: str) -> None:
+    put(account, None)
+
+
+def principal(account: str) -> str:
+    permissions = of(account)
+    return (permissions and permissions.principal) or f"arn:aws:iam::{account}:user/operator"
+
+
+def refusal(call: Call) -> Answer | None:
+    """The answer to a call that no policy allows; None to go on."""
+    permissions = of(call.account)
+    # The emulator's own calls carry no client's headers: seeds need no permission.
+    if permissions is None or not permissions.policies or not permissions.enforced or "HTTP_USER_AGENT" not in call.environ:
+        return None
+    for request in requests.of(call):
+        request.context.setdefault("aws:username", principal(call.account).rsplit("/", 1)[-1])
+        decision = decide(permissions.policies, request)
+        if decision.outcome != ALLOWED:
+            return _denied(call, request)
+        with _lock:
+            permissions.used.update(decision.allowed_by)
+    return None
+
+
+def unused(account: str) -> list[dict]:
+    """Actions and resources of the policies that have allowed nothing yet."""
+    permissions = of(account)
+    left = []
+    for number, policy in enumerate(permissions.policies if permissions else []):
+        for position, statement in enumerate(policy["Statement"]):
+            of_statement = [used for used in permissions.used if used[:2] == (number, position)]
+            for kind, index in (("Action", 2), ("Resource", 3)):
+                values = statement[kind] if isinstance(statement[kind], list) else [statement[kind]]
+                seen = {used[index] for used in of_statement}
+                left += [
+                    {"policy": number, "statement": position, kind.lower(): value, "of": statement}
+                    for at, value in enumerate(values)
+                    if at not in seen
+                ]
+    return left
+
+
+def _denied(call: Call, request) -> Answer:
+    message = (
+        f"User: {principal(call.account)} is not authorized to perform: {request.action} on resource: {request.resource} "
+        f"because no identity-based policy allows the {request.action} action"
+    )
+    if call.service == "ec2":
+        return call.error("UnauthorizedOperation", f"You are not authorized to perform this operation. {message}", 403)
+    if call.environ.get("HTTP_X_AMZ_TARGET"):
+        return call.error("AccessDeniedException", message, 400)
+    return call.error("AccessDenied", message, 403)
