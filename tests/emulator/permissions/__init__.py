@@ -82,6 +82,12 @@ def unused(account: str) -> list[dict]:
     return left
 
 
+def denied(call: Call) -> Answer | None:
+    """The answer to a call that nothing allows; None to one that needs no permission."""
+    asked = requests.of(call)
+    return _denied(call, asked[0]) if asked else None
+
+
 def _denied(call: Call, request) -> Answer:
     message = (
         f"User: {principal(call.account)} is not authorized to perform: {request.action} on resource: {request.resource} "
