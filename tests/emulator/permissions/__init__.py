@@ -84,8 +84,9 @@ def unused(account: str) -> list[dict]:
 
 def denied(call: Call) -> Answer | None:
     """The answer to a call that nothing allows; None to one that needs no permission."""
-    asked = requests.of(call)
-    return _denied(call, asked[0]) if asked else None
+    if requests.is_free(call):
+        return None
+    return _denied(call, (requests.of(call) or requests.of_anything(call))[0])
 
 
 def _denied(call: Call, request) -> Answer:
