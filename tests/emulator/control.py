@@ -4,7 +4,7 @@ import contextlib
 import json
 from urllib.parse import parse_qs
 
-from . import accounts, canonical, seeds, state, world
+from . import accounts, canonical, later, seeds, state, world
 from .calls import Answer
 from .corrections import listings
 
@@ -71,7 +71,11 @@ class Control:
         return {"ok": True}
 
     def set_conditions(self, account, document):
-        self.emulator.faults.set_seed(account, int((document or {}).get("seed", 0)))
+        """What takes its time under the old conditions is done at once when there are none any more."""
+        self.emulator.faults.set_conditions(account, document or {})
+        if not document:
+            with self.emulator.locks.lock(account, "ec2"):
+                later.settle(account, everything=True)
         return {"ok": True}
 
     def set_page_size(self, account, document):
@@ -83,14 +87,18 @@ class Control:
 
     def world(self, account, document):
         with self.whole(account):
+            later.settle(account)
             return world.dump(account)
 
     def canonical_world(self, account, document):
+        """What is on its way somewhere counts as arrived."""
         with self.whole(account):
+            later.settle(account, everything=True)
             return canonical.dump(account)
 
     def snapshot(self, account, document):
         with self.whole(account):
+            later.settle(account, everything=True)
             state.save(account, document["name"])
         return {"ok": True}
 

@@ -20,13 +20,13 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import DechunkedInput
 
-from . import accounts, calls, corrections, identity
+from . import accounts, calls, corrections, identity, later
 from .calllog import CallLog
 from .calls import Answer, Call
 from .connection import Connection
 from .control import CONTROL_PREFIX, Control
 from .corrections import capacity
-from .faults import Disturbance, Faults, Unanswered
+from .faults import Disturbance, Faults, Refused, Unanswered
 
 
 class Emulator:
@@ -48,7 +48,8 @@ class Emulator:
         if call is None:
             return write(_unsigned(environ))
         entry = self.log.begin(call)
-        disturbance = self.faults.disturbance(call, connection)
+        refusal = identity.refusal(call)
+        disturbance = Refused(refusal, None) if refusal else self.faults.disturbance(call, connection)
         entry["fault"] = disturbance.name
         try:
             answer = self._answer(call, disturbance)
@@ -60,13 +61,12 @@ class Emulator:
         disturbance.at("answered", call)
 
     def _answer(self, call: Call, disturbance: Disturbance) -> Answer:
-        refusal = identity.refusal(call)
-        if refusal:
-            return refusal
         disturbance.wait()
         answer = disturbance.at("before", call)
         if answer is None:
             with self.locks.lock(call.account, call.service):
+                if call.service != "s3":  # which is locked by itself, and where nothing takes time
+                    later.settle(call.account)
                 answer = self.perform(call)
             answer = disturbance.at("after", call) or answer
         return answer

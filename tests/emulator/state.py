@@ -7,6 +7,7 @@ from moto.core.base_backend import BackendDict, BaseBackend, backend_lock
 from moto.s3.models import s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
+from . import later
 from .corrections import idempotency
 
 # What kclust changes. The other services' backends stay as they are, and what refers to them goes on doing so.
@@ -22,6 +23,7 @@ def forget(account: str) -> None:
             backends.pop(account, None)
     _forget_bucket_names(account)
     idempotency.forget(account)
+    later.forget(account)
     _snapshots.pop(account, None)
 
 
@@ -45,6 +47,7 @@ class Snapshot:
         self._pickled = buffer.getvalue()
 
     def restore(self) -> None:
+        later.forget(self._account)
         regions, buckets, results = _Unpickler(io.BytesIO(self._pickled), self._shared).load()
         with backend_lock:
             for backends in _changing():

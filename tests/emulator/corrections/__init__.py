@@ -8,6 +8,7 @@ every correction must be read again beside the new source.
     listings            filters and pages of every EC2 Describe
     ec2_tags, addresses, chosen_ids, ec2_network, security_groups, images, launching, ec2_compute, launch_templates
     autoscaling, capacity, elbv2, route53, iam, s3, ssm, sts
+    quota_checks        how much of everything an account may have, where a test sets it
     limits              names, sizes, tags: what AWS refuses before it looks at anything else
     idempotency         ClientToken
     errors              dry runs
@@ -45,6 +46,7 @@ _MODULES = (
     "s3",
     "ssm",
     "sts",
+    "quota_checks",
     "limits",
     "idempotency",
     "errors",

@@ -4,6 +4,7 @@ Corrects moto/ec2/models/instances.py, elastic_block_store.py, key_pairs.py and 
 elastic_block_store.py, key_pairs.py.
 """
 
+import copy
 from operator import attrgetter
 
 from moto.core.responses import ActionResult
@@ -13,8 +14,9 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES, InstanceType
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses import EC2Response
 
+from .. import conditions, later
 from .ec2_tags import forget_tags
-from .launching import Launch, end_interfaces
+from .launching import Launch, end_interfaces, set_state
 from .listings import Listing, Page, taken_filters
 from .patching import before, corrects
 
@@ -70,8 +72,18 @@ def get_multi_instances_by_id(original, self, instance_ids, filters=None):
 @corrects(Instance, "terminate")
 def terminate(original, self):
     """A terminated instance has no addresses any more; in moto its interfaces stay in the subnet for ever."""
-    end_interfaces(self)
-    return original(self)
+    previous = copy.copy(self._state)
+    if previous.name in ("shutting-down", "terminated"):
+        return previous
+
+    def end():
+        end_interfaces(self)
+        original(self)
+
+    set_state(self, "shutting-down")
+    account = self.ec2_backend.account_id
+    later.do(account, conditions.of(account).pending_seconds, end)
+    return previous
 
 
 def _of_first_interface(name: str, attribute: str) -> None:

@@ -4,6 +4,7 @@ Corrects moto/ec2/models/vpcs.py, subnets.py, internet_gateways.py, route_tables
 moto/ec2/responses/vpcs.py, subnets.py, route_tables.py, dhcp_options.py.
 """
 
+import functools
 import ipaddress
 
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
@@ -13,7 +14,8 @@ from moto.ec2.models.route_tables import Route
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 
-from .addresses import has_internet_gateway, interfaces_in, remove_interface
+from .. import conditions, later
+from .addresses import has_internet_gateway, interfaces_in, let_go
 from .ec2_tags import forget_tags
 from .patching import after, before, corrects
 
@@ -282,15 +284,21 @@ def modify_vpc_endpoint(original, self, vpc_id, **changes):
 @corrects(EC2Backend, "delete_vpc_endpoints")
 def delete_vpc_endpoints(original, self, vpce_ids=None):
     """The endpoint goes, with its routes and interfaces; in moto it stays listed as deleted for ever."""
-    for endpoint_id in vpce_ids or []:
-        endpoint = self.get_vpc_end_point(endpoint_id)
-        for interface_id in endpoint.network_interface_ids:
-            if interface_id in self.enis:
-                remove_interface(self, self.enis[interface_id])
-        for table_id in endpoint.route_table_ids:
-            _remove_endpoint_route(self, endpoint, table_id)
-        del self.vpc_end_points[endpoint_id]
-        forget_tags(self, endpoint_id)
+    for endpoint in [self.get_vpc_end_point(endpoint_id) for endpoint_id in vpce_ids or []]:
+        if endpoint.state != "deleting":
+            endpoint.state = "deleting"
+            pending = conditions.of(self.account_id).pending_seconds
+            later.do(self.account_id, pending, functools.partial(_delete_endpoint, self, endpoint))
+
+
+def _delete_endpoint(backend, endpoint) -> None:
+    for interface_id in endpoint.network_interface_ids:
+        if interface_id in backend.enis:
+            let_go(backend, backend.enis[interface_id])
+    for table_id in endpoint.route_table_ids:
+        _remove_endpoint_route(backend, endpoint, table_id)
+    del backend.vpc_end_points[endpoint.id]
+    forget_tags(backend, endpoint.id)
 
 
 def _remove_endpoint_route(backend, endpoint, table_id: str) -> None:

@@ -22,7 +22,8 @@ from moto.elbv2.exceptions import (
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, FakeTargetGroup
 from moto.elbv2.responses import ELBV2Response
 
-from .addresses import has_internet_gateway, managed_interface, remove_interface
+from .. import conditions, later
+from .addresses import has_internet_gateway, let_go, managed_interface
 from .listings import Page
 from .patching import after, before, corrects
 
@@ -103,11 +104,23 @@ def create_load_balancer(original, self):
     answer = original(self)
     load_balancer = answer.result["LoadBalancers"][0]
     _rename(self.elbv2_backend, load_balancer)
-    load_balancer.state = "active"
+    _provision(load_balancer, self.current_account)
     if load_balancer.type == "network":
         load_balancer.attrs = dict(_NLB_ATTRIBUTES)
     _hold_interfaces(self.elbv2_backend.ec2_backend, load_balancer, subnets)
     return answer
+
+
+def _provision(load_balancer: FakeLoadBalancer, account: str) -> None:
+    def activate():
+        load_balancer.state = "active"
+
+    later.do(account, conditions.of(account).pending_seconds, activate)
+
+
+@corrects(FakeLoadBalancer, "activate")
+def active_in_its_time(original, self):
+    """In moto the first look makes a load balancer active."""
 
 
 def _checked_subnets(response) -> list:
@@ -193,7 +206,7 @@ def delete_load_balancer(original, self):
             "OperationNotPermitted", f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
         )
     for interface in _held_interfaces(backend.ec2_backend, load_balancer):
-        remove_interface(backend.ec2_backend, interface)
+        let_go(backend.ec2_backend, interface)
     for resource in (arn, *load_balancer.listeners):
         backend.tagging_service.delete_all_tags_for_resource(resource)
     del backend.load_balancers[arn]
@@ -224,7 +237,7 @@ def set_subnets(original, self):
     ec2 = backend.ec2_backend
     for interface in _held_interfaces(ec2, load_balancer):
         if interface.subnet not in subnets:
-            remove_interface(ec2, interface)
+            let_go(ec2, interface)
     _hold_interfaces(ec2, load_balancer, [subnet for subnet in subnets if subnet not in load_balancer.subnets])
     load_balancer.subnets = subnets
     return ActionResult({"AvailabilityZones": [models.AvailabilityZone(subnet) for subnet in subnets]})

@@ -19,6 +19,7 @@ from moto.route53.exceptions import InvalidInput, Route53ClientError
 from moto.route53.models import RecordSet, Route53Backend, reverse_domain_name
 from moto.route53.responses import Route53
 
+from .. import conditions, later
 from .elbv2 import HOSTED_ZONES
 from .listings import largest_pages
 from .patching import after, before, corrects
@@ -177,7 +178,9 @@ def _with_change_id(method: str) -> None:
         answer = original(self)
         identifier = "C" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(20))
         change = {"Id": f"/change/{identifier}", "Status": "PENDING", "SubmittedAt": utcnow()}
-        self.backend.changes[identifier] = {**change, "Status": "INSYNC"}
+        known = self.backend.changes[identifier] = dict(change)
+        pending = conditions.of(self.current_account).pending_seconds
+        later.do(self.current_account, pending, lambda: known.update(Status="INSYNC"))
         return ActionResult({**answer.result, "ChangeInfo": change})
 
 
@@ -193,7 +196,7 @@ for _method in (
 
 @corrects(Route53, "get_change")
 def get_change(original, self):
-    """In sync at the first look. An unknown change is refused; moto knows them all."""
+    """In sync at once, or in its time. An unknown change is refused; moto knows them all."""
     identifier = self._get_param("Id").rsplit("/", 1)[-1]
     if identifier not in self.backend.changes:
         raise Route53ClientError("NoSuchChange", f"Could not find resource with ID: {identifier}")

@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from ..calls import Answer, Call
 from ..connection import Connection
@@ -15,45 +14,63 @@ class Unanswered(Exception):
     """The client of this call gets no answer, and its connection ends."""
 
 
-@dataclass
 class Disturbance:
-    delay: float = 0
-    rule: Rule | None = None
-    connection: Connection | None = None
-    # The connections of this account that hang, to be ended when the account is forgotten.
-    hanging: set[Connection] = field(default_factory=set)
+    """None at all."""
 
-    @property
-    def name(self) -> str | None:
-        """As the call log tells it."""
-        return f"{self.rule.do} {self.rule.where}" if self.rule else None
+    # What the log of calls says was done.
+    name: str | None = None
 
     def wait(self) -> None:
-        if self.delay:
-            time.sleep(self.delay)
+        """The time that passes before anything happens."""
 
     def at(self, where: str, call: Call) -> Answer | None:
-        """What is due at this point of the call: an answer in place of AWS's own, or none at all."""
-        if self.rule is None or self.rule.where != where:
+        """What is due before the call, after it, or once it is answered: an answer in place of AWS's own, or None."""
+
+
+class Refused(Disturbance):
+    """The call gets this answer, and has no effect."""
+
+    def __init__(self, answer: Answer, name: str | None):
+        self._answer = answer
+        self.name = name
+
+    def at(self, where: str, call: Call) -> Answer | None:
+        return self._answer if where == "before" else None
+
+
+class Ruled(Disturbance):
+    """What the rules of an account ask for. `hanging` holds the account's connections that hang."""
+
+    def __init__(self, delay: float, rule: Rule | None, connection: Connection, hanging: set[Connection]):
+        self._delay = delay
+        self._rule = rule
+        self._connection = connection
+        self._hanging = hanging
+        self.name = f"{rule.do} {rule.where}" if rule else None
+
+    def wait(self) -> None:
+        if self._delay:
+            time.sleep(self._delay)
+
+    def at(self, where: str, call: Call) -> Answer | None:
+        rule = self._rule
+        if rule is None or rule.where != where:
             return None
-        match self.rule.do:
+        match rule.do:
             case "error":
-                return call.error(self.rule.code, self.rule.message, self.rule.status)
+                return call.error(rule.code, rule.message, rule.status)
             case "kill":
-                self._kill()
+                with suppress(ProcessLookupError):  # it may have ended by itself
+                    os.kill(rule.pid, signal.SIGKILL)
                 if where == "answered":
                     return None
             case "reset":
-                self.connection.reset()
+                self._connection.reset()
             case "hang":
-                self.hanging.add(self.connection)
-                self.connection.wait_until_gone()
-                self.hanging.discard(self.connection)
+                self._hanging.add(self._connection)
+                self._connection.wait_until_gone()
+                self._hanging.discard(self._connection)
         raise Unanswered
-
-    def _kill(self) -> None:
-        with suppress(ProcessLookupError):  # it may have ended by itself
-            os.kill(self.rule.pid, signal.SIGKILL)
 
 
 UNDISTURBED = Disturbance()
