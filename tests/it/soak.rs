@@ -9,6 +9,7 @@ mod faults;
 mod kills;
 mod refusals;
 mod stage;
+mod surroundings;
 mod tally;
 
 /// The examples that are put to the test.

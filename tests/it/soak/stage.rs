@@ -69,6 +69,7 @@ impl Bench {
         // A point that failed may have left some.
         self.account.set_faults(&json!([]));
         self.account.set_conditions(&json!({}));
+        self.account.set_page_size(None);
         self.account.restore(stage.from);
         self.account.forget_calls();
     }

@@ -100,7 +100,12 @@ pub fn try_all<P: Sync>(
         for bench in &benches {
             let (points, name, attempt, next, tally) = (&points, &name, &attempt, &next, &tally);
             scope.spawn(move || {
-                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(point) = points.get(number) else { break };
+                    if number > 0 && number % 100 == 0 {
+                        eprintln!("{what} of {}: {number} of {} points", example.name, points.len());
+                    }
                     let name = format!("{} {}", example.name, name(bench, point));
                     // What is asserted on the way fails the point, and no other one.
                     let outcome = catch_unwind(AssertUnwindSafe(|| attempt(bench, point, tally)));
