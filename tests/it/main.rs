@@ -7,4 +7,5 @@ mod drift;
 mod harness;
 mod lifecycle;
 mod readme;
+mod soak;
 mod transcripts;
