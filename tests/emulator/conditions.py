@@ -13,6 +13,9 @@ class Conditions:
     seed: int = 0
     # The token buckets of AWS, filling `speed` times as fast.
     throttle: dict | None = None
+    # How long a new thing may be missing, and how old a listing may be.
+    invisible_seconds: float = 0
+    stale_seconds: float = 0
     # NAT gateways, load balancers, instances, groups, interface endpoints: how long they are on their way.
     pending_seconds: float = 0
     # How long the interface of something that is gone stays, and with it its subnet and its groups.

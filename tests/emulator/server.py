@@ -25,7 +25,7 @@ from .calllog import CallLog
 from .calls import Answer, Call
 from .connection import Connection
 from .control import CONTROL_PREFIX, Control
-from .corrections import capacity
+from .corrections import capacity, listings
 from .faults import Disturbance, Faults, Refused, Unanswered
 
 
@@ -39,6 +39,7 @@ class Emulator:
         self.locks = accounts.AccountLocks()
         self.control = Control(self)
         capacity.launch_fault = self.faults.of_launch
+        listings.hidden = self.faults.hidden
 
     def serve(self, environ: dict, body: bytes, connection: Connection, write: Callable[[Answer], None]) -> None:
         """Answers a request through `write`; raises Unanswered when a fault takes the answer away."""
@@ -68,7 +69,8 @@ class Emulator:
                 if call.service != "s3":  # which is locked by itself, and where nothing takes time
                     later.settle(call.account)
                 answer = self.perform(call)
-            answer = disturbance.at("after", call) or answer
+            self.faults.learn(call, answer)
+            answer = disturbance.at("after", call, answer) or answer
         return answer
 
     def perform(self, call: Call) -> Answer:
@@ -172,7 +174,11 @@ class RequestHandler(MotoRequestHandler):
         reason = HTTPStatus(answer.status).phrase
         head = f"HTTP/1.1 {answer.status} {reason}\r\n"
         head += "".join(f"{key}: {value}\r\n" for key, value in headers)
-        self.wfile.write(head.encode("latin-1", "replace") + b"\r\n" + (answer.body if has_body else b""))
+        body = answer.body if has_body else b""
+        if answer.breaks_off:
+            body = body[: len(body) // 2]
+            self.close_connection = True
+        self.wfile.write(head.encode("latin-1", "replace") + b"\r\n" + body)
 
 
 class HTTPServer(ThreadingHTTPServer):

@@ -95,6 +95,7 @@ class WhichCalls(FaultTest):
             {"do": "error"},
             {"do": "kill"},
             {"do": "reset", "where": "answered"},
+            {"do": "truncate", "where": "before"},
             {"code": "InternalError", "per": "moon"},
         ):
             with self.subTest(rule), self.assertRaisesRegex(Exception, "400"):
@@ -125,6 +126,14 @@ class LostAnswers(FaultTest):
             with self.assertRaises(ConnectionResetError):
                 connection.sock.recv(1)
 
+    def test_an_answer_that_breaks_off(self):
+        self.rules({"action": "CreateVpc", "do": "truncate"})
+        with closing(http.client.HTTPConnection("127.0.0.1", shared_port())) as connection:
+            connection.request("POST", "/", CREATE_VPC, self.headers())
+            with self.assertRaises(http.client.IncompleteRead):
+                connection.getresponse().read()
+        self.assertEqual((self.vpcs(), self.calls()[0]["fault"]), (1, "truncate after"))
+
     def hanging_call(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", shared_port())
         connection.request("POST", "/", CREATE_VPC, self.headers())
@@ -148,6 +157,36 @@ class LostAnswers(FaultTest):
         with closing(self.hanging_call()) as connection:
             self.control("POST", "reset")
             self.assertEqual(connection.sock.recv(1), b"")
+
+
+class OwnWords(FaultTest):
+    """A rule for all services need not know their codes."""
+
+    CALLS = (("ec2", "describe_vpcs"), ("iam", "list_roles"), ("elbv2", "describe_load_balancers"), ("s3", "list_buckets"))
+
+    def codes(self, do: str) -> list[tuple[str, int]]:
+        self.rules({"do": do})
+        codes = []
+        for service, method in self.CALLS:
+            with self.assertRaises(ClientError) as caught:
+                getattr(self.client(service), method)()
+            answer = caught.exception.response
+            codes.append((answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]))
+        return codes
+
+    def test_too_many_calls(self):
+        self.assertEqual(
+            self.codes("throttle"),
+            [("RequestLimitExceeded", 503), ("Throttling", 400), ("ThrottlingException", 400), ("SlowDown", 503)],
+        )
+
+    def test_no_permission(self):
+        denied = ("AccessDenied", 403)
+        self.assertEqual(self.codes("deny"), [("UnauthorizedOperation", 403), denied, denied, denied])
+
+    def test_expired_credentials(self):
+        expired = ("ExpiredToken", 403)
+        self.assertEqual(self.codes("expire"), [("RequestExpired", 400), expired, expired, ("ExpiredToken", 400)])
 
 
 class Killed(FaultTest):

@@ -15,6 +15,7 @@ from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses import EC2Response
 
 from .. import conditions, later
+from . import listings
 from .ec2_tags import forget_tags
 from .launching import Launch, end_interfaces, set_state
 from .listings import Listing, Page, taken_filters
@@ -161,10 +162,13 @@ def describe_instances(original, self):
             if len(unknown) == 1
             else f"The instance IDs '{', '.join(unknown)}' do not exist",
         )
+    left_out = listings.hidden(self.current_account)
     pairs = [
         (reservation, instance)
         for reservation, instance in pairs
-        if (not wanted or instance.id in wanted) and INSTANCES.accepts(instance, filters)
+        if (not wanted or instance.id in wanted)
+        and instance.id not in left_out
+        and INSTANCES.accepts(instance, filters)
     ]
     shown, token = page.cut(pairs)
     reservations: dict[str, dict] = {}
@@ -274,11 +278,12 @@ def describe_key_pairs(original, self):
         unknown = set(wanted) - {getattr(pair, attribute) for pair in pairs}
         if unknown:
             raise EC2ClientError("InvalidKeyPair.NotFound", f"The key pair '{sorted(unknown)[0]}' does not exist")
+    left_out = listings.hidden(self.current_account)
     shown = [
         pair
         for pair in pairs
         if not (names or ids) or pair.key_name in names or pair.id in ids
-        if KEY_PAIRS.accepts(pair, filters)
+        if KEY_PAIRS.accepts(pair, filters) and pair.id not in left_out
     ]
     with_key = self._get_bool_param("IncludePublicKey", False)
     return ActionResult({"KeyPairs": [_key_pair_info(pair, with_key) for pair in shown]})

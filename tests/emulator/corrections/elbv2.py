@@ -15,6 +15,7 @@ from moto.elbv2.exceptions import (
     DuplicateLoadBalancerName,
     DuplicateTargetGroupName,
     ELBClientError,
+    ListenerNotFoundError,
     LoadBalancerNotFoundError,
     TargetGroupNotFoundError,
     ValidationError,
@@ -23,6 +24,7 @@ from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, 
 from moto.elbv2.responses import ELBV2Response
 
 from .. import conditions, later
+from . import listings
 from .addresses import has_internet_gateway, let_go, managed_interface
 from .listings import Page
 from .patching import after, before, corrects
@@ -501,7 +503,7 @@ def few_known_resources(self):
         self.elbv2_backend._get_resource_by_arn(arn)
 
 
-def _paged(method: str, result: str) -> None:
+def _paged(method: str, result: str, not_found: type[ELBClientError]) -> None:
     @corrects(ELBV2Response, method)
     def describe(original, self):
         size = self._get_int_param("PageSize", 400)
@@ -509,15 +511,19 @@ def _paged(method: str, result: str) -> None:
             raise ValidationError(
                 f"1 validation error detected: Value '{size}' at 'pageSize' failed to satisfy constraint"
             )
-        marker = self._get_param("Marker")
+        marker, names = self._get_param("Marker"), self._get_param("Names")
         for member in ("PageSize", "Marker"):
             self.params.pop(member, None)
         self.params["PageSize"] = 10**9
-        items = list(original(self).result[result])
+        left_out = listings.hidden(self.current_account)
+        found = list(original(self).result[result])
+        items = [item for item in found if item.arn not in left_out]
+        if names and len(items) < len(found):
+            raise not_found()
         shown, token = Page.of(self, marker, size).cut(items)
         return ActionResult({result: shown, "NextMarker": token})
 
 
-_paged("describe_load_balancers", "LoadBalancers")
-_paged("describe_target_groups", "TargetGroups")
-_paged("describe_listeners", "Listeners")
+_paged("describe_load_balancers", "LoadBalancers", LoadBalancerNotFoundError)
+_paged("describe_target_groups", "TargetGroups", TargetGroupNotFoundError)
+_paged("describe_listeners", "Listeners", ListenerNotFoundError)

@@ -21,6 +21,7 @@ from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.iam.responses import IamResponse
 
 from .. import conditions
+from . import listings
 from .listings import Page
 from .patching import after, before, corrects
 
@@ -140,8 +141,11 @@ def _page(response, items: list) -> tuple[list, str | None]:
 
 
 def _under_path(response, items) -> list:
-    prefix = response._get_param("PathPrefix") or "/"
-    return sorted((item for item in items if item.path.startswith(prefix)), key=lambda item: item.name)
+    prefix, left_out = response._get_param("PathPrefix") or "/", listings.hidden(response.current_account)
+    return sorted(
+        (item for item in items if item.path.startswith(prefix) and item.name not in left_out),
+        key=lambda item: item.name,
+    )
 
 
 @corrects(IamResponse, "list_roles")

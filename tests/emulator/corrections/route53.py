@@ -20,8 +20,8 @@ from moto.route53.models import RecordSet, Route53Backend, reverse_domain_name
 from moto.route53.responses import Route53
 
 from .. import conditions, later
+from . import listings
 from .elbv2 import HOSTED_ZONES
-from .listings import largest_pages
 from .patching import after, before, corrects
 
 MAX_RECORDS_PER_BATCH = 1000
@@ -251,9 +251,20 @@ def forget_zone_tags(self):
     self.backend.resource_tags.pop(self._get_param("Id").rsplit("/", 1)[-1], None)
 
 
+def _visible(zones, account: str) -> list:
+    left_out = listings.hidden(account)
+    return [zone for zone in zones if zone.resource_id not in left_out]
+
+
+@corrects(Route53Backend, "list_hosted_zones")
+def list_visible_zones(original, self, *args, **kwargs):
+    page, marker = original(self, *args, **kwargs)
+    return _visible(page, self.account_id), marker
+
+
 def _page_size(response, largest: int) -> int:
     size = min(response._get_int_param("MaxItems", largest), largest)
-    return min(size, largest_pages.get(response.current_account, size))
+    return min(size, listings.largest_pages.get(response.current_account, size))
 
 
 @before(Route53, "list_hosted_zones")
@@ -266,7 +277,8 @@ def list_hosted_zones_by_name(original, self):
     """All zones from a name on, in the order of their names read backwards; moto shows the named zone only."""
     wanted, after_id = self._get_param("DNSName"), self._get_param("HostedZoneId")
     size = _page_size(self, 100)
-    ordered = sorted(self.backend.zones.values(), key=lambda zone: (reverse_domain_name(zone.name), zone.resource_id))
+    zones = _visible(self.backend.zones.values(), self.current_account)
+    ordered = sorted(zones, key=lambda zone: (reverse_domain_name(zone.name), zone.resource_id))
     if wanted:
         start = (reverse_domain_name(wanted.lower()), after_id or "")
         ordered = [zone for zone in ordered if (reverse_domain_name(zone.name), zone.resource_id) >= start]

@@ -1,17 +1,13 @@
 """The list that `PUT /_emulator/faults` takes: which calls are disturbed, and how."""
 
 import random
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 
 from ..calls import Call
 
-ACTIONS = ("error", "reset", "hang", "kill")
+ACTIONS = ("error", "throttle", "deny", "expire", "reset", "truncate", "hang", "kill")
 LAUNCH = ("autoscaling", "LaunchInstance")
-
-_TOKEN_OF_FORM = re.compile(rb"(?:^|&)ClientToken=[^&]*")
-_TOKEN_OF_XML = re.compile(rb"<CallerReference>[^<]*</CallerReference>")
 
 
 @dataclass
@@ -22,7 +18,7 @@ class Rule:
     action: str = "*"
     change: bool = False
     do: str | None = None
-    where: str = "before"
+    where: str | None = None
     status: int = 400
     code: str | None = None
     message: str = "injected fault"
@@ -37,10 +33,13 @@ class Rule:
         self.do = self.do or ("error" if self.code else None)
         if self.do not in (None, *ACTIONS):
             raise ValueError(f"do must be one of {', '.join(ACTIONS)}, not {self.do!r}")
+        self.where = self.where or ("after" if self.do == "truncate" else "before")
         if self.where not in ("before", "after", "answered"):
             raise ValueError(f"where must be before, after or answered, not {self.where!r}")
         if self.where == "answered" and self.do != "kill":
             raise ValueError("only a kill can come once the call is answered")
+        if self.do == "truncate" and self.where != "after":
+            raise ValueError("only an answer can break off, after the call")
         if self.do == "error" and not self.code:
             raise ValueError("an error needs a code")
         if self.do == "kill" and not (isinstance(self.pid, int) and self.pid > 1):
@@ -96,7 +95,7 @@ class Rules:
             if not rule.names(call) or (rule.do and disturbing):
                 continue
             chance = self._chance(number, f"{name}.{self._calls[name]}")
-            if not self._takes(number, _request(call) if rule.per else None, chance):
+            if not self._takes(number, call.request() if rule.per else None, chance):
                 continue
             delay = max(delay, rule.delay(chance))
             if rule.do:
@@ -123,10 +122,3 @@ class Rules:
 
 def _total(counter: Counter, number: int) -> int:
     return sum(count for (of_rule, _), count in counter.items() if of_rule == number)
-
-
-def _request(call: Call) -> tuple:
-    """What makes a request distinct. A repeated one may have another token; a written object, other content."""
-    body = b"" if call.service == "s3" else _TOKEN_OF_XML.sub(b"", _TOKEN_OF_FORM.sub(b"", call.body))
-    environ = call.environ
-    return (call.service, call.action, call.region, environ["PATH_INFO"], environ.get("QUERY_STRING", ""), body)

@@ -31,6 +31,16 @@ class Bucket:
         self.tokens -= wanted
 
 
+def throttled(call: Call) -> Answer:
+    """What the service says to a call that it has no time for."""
+    if call.service == "s3":
+        return call.error("SlowDown", "Please reduce your request rate.", 503)
+    rates = RATES.get(call.service)
+    if rates is None:
+        return call.error("Throttling", "Rate exceeded", 400)
+    return call.error(rates.code, rates.message, rates.status)
+
+
 class Throttle:
     """The buckets of one account. They fill `speed` times as fast as AWS's, so that tests need not wait as long."""
 
@@ -50,7 +60,7 @@ class Throttle:
             for bucket, tokens in taken:
                 bucket.take(tokens)
             return None
-        return call.error(rates.code, rates.message, rates.status)
+        return throttled(call)
 
     def _bucket(self, call: Call, rates: Rates, name: str, rate: Rate) -> Bucket:
         key = (call.service, None if rates.is_global else call.region, name)
