@@ -15,11 +15,13 @@ from .policy import ALLOWED, decide
 
 @dataclass
 class Permissions:
-    """Of one account. `principal` is who asks, where it is not the operator's user."""
+    """Of one account. `principal` is who asks, where it is not the operator's user; `client` is a part of the user agent of those
+    that the policies are for, where they are not for everybody who uses the account."""
 
     policies: list[dict] = field(default_factory=list)
     enforced: bool = True
     principal: str | None = None
+    client: str = ""
     used: set = field(default_factory=set)
 
 
@@ -51,8 +53,10 @@ def principal(account: str) -> str:
 def refusal(call: Call) -> Answer | None:
     """The answer to a call that no policy allows; None to go on."""
     permissions = of(call.account)
-    # The emulator's own calls carry no client's headers: seeds need no permission.
-    if permissions is None or not permissions.policies or not permissions.enforced or "HTTP_USER_AGENT" not in call.environ:
+    if permissions is None or not permissions.policies or not permissions.enforced:
+        return None
+    # The emulator's own calls name no client: seeds need no permission.
+    if permissions.client not in call.environ.get("HTTP_USER_AGENT", ""):
         return None
     for request in requests.of(call):
         request.context.setdefault("aws:username", principal(call.account).rsplit("/", 1)[-1])
