@@ -201,8 +201,9 @@ impl Account {
     }
 
     /// Actions and resources of the policies that allowed nothing yet.
-    pub fn unused_permissions(&self) -> Vec<Json> {
-        control("GET", &format!("permissions?account={}", self.id), None)["unused"].as_array().unwrap().clone()
+    pub fn unused_permissions(&self) -> Vec<String> {
+        let unused = control("GET", &format!("permissions?account={}", self.id), None)["unused"].take();
+        serde_json::from_value(unused).unwrap()
     }
 
     pub fn set_quotas(&self, quotas: &Json) {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ..calls import Answer, Call
 from . import requests
-from .policy import ALLOWED, decide
+from .policy import ALLOWED, as_list, decide
 
 
 @dataclass
@@ -68,21 +68,19 @@ def refusal(call: Call) -> Answer | None:
     return None
 
 
-def unused(account: str) -> list[dict]:
-    """Actions and resources of the policies that have allowed nothing yet."""
+def unused(account: str) -> list[str]:
+    """Actions and resources of the policies that have allowed nothing yet, each with the others of its statement."""
     permissions = of(account)
     left = []
     for number, policy in enumerate(permissions.policies if permissions else []):
         for position, statement in enumerate(policy["Statement"]):
-            of_statement = [used for used in permissions.used if used[:2] == (number, position)]
-            for kind, index in (("Action", 2), ("Resource", 3)):
-                values = statement[kind] if isinstance(statement[kind], list) else [statement[kind]]
-                seen = {used[index] for used in of_statement}
-                left += [
-                    {"policy": number, "statement": position, kind.lower(): value, "of": statement}
-                    for at, value in enumerate(values)
-                    if at not in seen
-                ]
+            used = [one for one in permissions.used if one[:2] == (number, position)]
+            actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
+            unused_actions = [one for at, one in enumerate(actions) if at not in {one[2] for one in used}]
+            left += [f"{action} on {', '.join(resources)}" for action in unused_actions]
+            if len(unused_actions) < len(actions):
+                unused_resources = [one for at, one in enumerate(resources) if at not in {one[3] for one in used}]
+                left += [f"{resource} for {', '.join(actions)}" for resource in unused_resources]
     return left
 
 

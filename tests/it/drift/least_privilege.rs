@@ -93,7 +93,6 @@ fn the_policy_lacks_nothing_and_has_nothing_to_spare() {
     }
     leave_things_of_controllers(&cluster);
     account.kclust(&["delete", NAME, "--yes", "--delete-backups"]).expect(0).was_denied_nothing();
-    let unused = account.unused_permissions();
-    assert_eq!(unused, Vec::<Json>::new());
+    assert_eq!(account.unused_permissions(), Vec::<String>::new());
     assert_eq!(account.defects(), Vec::<Json>::new());
 }
