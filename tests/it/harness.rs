@@ -212,6 +212,28 @@ impl Account {
         control("PUT", &format!("page-size?account={}", self.id), Some(&json!(size)));
     }
 
+    /// What kclust may do in this account, in IAM policies; tests themselves may do everything.
+    pub fn set_permissions(&self, policies: &Json) {
+        let permissions = json!({ "policies": policies, "client": "app/kclust-" });
+        control("PUT", &format!("permissions?account={}", self.id), Some(&permissions));
+    }
+
+    /// Whom the credentials of this account belong to, instead of its user `operator`.
+    pub fn set_principal(&self, arn: &str, policies: &Json) {
+        let permissions = json!({ "policies": policies, "client": "app/kclust-", "principal": arn });
+        control("PUT", &format!("permissions?account={}", self.id), Some(&permissions));
+    }
+
+    /// Actions and resources of the policies that allowed nothing yet.
+    pub fn unused_permissions(&self) -> Vec<String> {
+        let unused = control("GET", &format!("permissions?account={}", self.id), None)["unused"].take();
+        serde_json::from_value(unused).unwrap()
+    }
+
+    pub fn set_quotas(&self, quotas: &Json) {
+        control("PUT", &format!("quotas?account={}", self.id), Some(quotas));
+    }
+
     /// Sends a request to S3 as a client of this account would. Nobody looks at signatures.
     pub fn s3(&self, method: &str, path: &str, region: &str, body: &str) -> String {
         let credential = format!("{}/20260101/{region}/s3/aws4_request", self.access_key());

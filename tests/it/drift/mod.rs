@@ -4,6 +4,7 @@ pub mod deletions;
 mod existing_vpc;
 mod fields;
 mod identity;
+mod least_privilege;
 mod spec_changes;
 
 use std::cell::RefCell;
