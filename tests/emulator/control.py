@@ -106,11 +106,14 @@ class Control:
             return world.dump(account)
 
     def canonical_world(self, account, document):
+        """What is on its way somewhere counts as arrived."""
         with self.whole(account):
+            later.settle(account, everything=True)
             return canonical.dump(account)
 
     def snapshot(self, account, document):
         with self.whole(account):
+            later.settle(account, everything=True)
             state.save(account, document["name"])
         return {"ok": True}
 

@@ -48,6 +48,7 @@ class Snapshot:
         self._pickled = buffer.getvalue()
 
     def restore(self) -> None:
+        later.forget(self._account)
         regions, buckets, results = _Unpickler(io.BytesIO(self._pickled), self._shared).load()
         with backend_lock:
             for backends in _changing():

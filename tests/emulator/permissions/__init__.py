@@ -10,16 +10,18 @@ from dataclasses import dataclass, field
 
 from ..calls import Answer, Call
 from . import requests
-from .policy import ALLOWED, decide
+from .policy import ALLOWED, as_list, decide
 
 
 @dataclass
 class Permissions:
-    """Of one account. `principal` is who asks, where it is not the operator's user."""
+    """Of one account. `principal` is who asks, where it is not the operator's user; `client` is a part of the user agent of those
+    that the policies are for, where they are not for everybody who uses the account."""
 
     policies: list[dict] = field(default_factory=list)
     enforced: bool = True
     principal: str | None = None
+    client: str = ""
     used: set = field(default_factory=set)
 
 
@@ -51,8 +53,10 @@ def principal(account: str) -> str:
 def refusal(call: Call) -> Answer | None:
     """The answer to a call that no policy allows; None to go on."""
     permissions = of(call.account)
-    # The emulator's own calls carry no client's headers: seeds need no permission.
-    if permissions is None or not permissions.policies or not permissions.enforced or "HTTP_USER_AGENT" not in call.environ:
+    if permissions is None or not permissions.policies or not permissions.enforced:
+        return None
+    # The emulator's own calls name no client: seeds need no permission.
+    if permissions.client not in call.environ.get("HTTP_USER_AGENT", ""):
         return None
     for request in requests.of(call):
         request.context.setdefault("aws:username", principal(call.account).rsplit("/", 1)[-1])
@@ -64,21 +68,19 @@ def refusal(call: Call) -> Answer | None:
     return None
 
 
-def unused(account: str) -> list[dict]:
-    """Actions and resources of the policies that have allowed nothing yet."""
+def unused(account: str) -> list[str]:
+    """Actions and resources of the policies that have allowed nothing yet, each with the others of its statement."""
     permissions = of(account)
     left = []
     for number, policy in enumerate(permissions.policies if permissions else []):
         for position, statement in enumerate(policy["Statement"]):
-            of_statement = [used for used in permissions.used if used[:2] == (number, position)]
-            for kind, index in (("Action", 2), ("Resource", 3)):
-                values = statement[kind] if isinstance(statement[kind], list) else [statement[kind]]
-                seen = {used[index] for used in of_statement}
-                left += [
-                    {"policy": number, "statement": position, kind.lower(): value, "of": statement}
-                    for at, value in enumerate(values)
-                    if at not in seen
-                ]
+            used = [one for one in permissions.used if one[:2] == (number, position)]
+            actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
+            unused_actions = [one for at, one in enumerate(actions) if at not in {one[2] for one in used}]
+            left += [f"{action} on {', '.join(resources)}" for action in unused_actions]
+            if len(unused_actions) < len(actions):
+                unused_resources = [one for at, one in enumerate(resources) if at not in {one[3] for one in used}]
+                left += [f"{resource} for {', '.join(actions)}" for resource in unused_resources]
     return left
 
 

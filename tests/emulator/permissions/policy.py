@@ -33,9 +33,9 @@ def decide(policies: list[dict], request: Request) -> Decision:
     decision = Decision(IMPLICIT_DENY)
     denied = False
     for number, policy in enumerate(policies):
-        for position, statement in enumerate(_list(policy["Statement"])):
-            action = _first(_list(statement["Action"]), lambda pattern: _is_action(pattern, request.action))
-            resource = _first(_list(statement["Resource"]), lambda pattern: _is_resource(pattern, request))
+        for position, statement in enumerate(as_list(policy["Statement"])):
+            action = _first(as_list(statement["Action"]), lambda pattern: _is_action(pattern, request.action))
+            resource = _first(as_list(statement["Resource"]), lambda pattern: _is_resource(pattern, request))
             if action is None or resource is None or not _holds(statement.get("Condition", {}), request, decision.missing):
                 continue
             if statement["Effect"] == "Deny":
@@ -49,7 +49,7 @@ def decide(policies: list[dict], request: Request) -> Decision:
     return decision
 
 
-def _list(value) -> list:
+def as_list(value) -> list:
     return value if isinstance(value, list) else [value]
 
 
@@ -93,7 +93,7 @@ def _holds(conditions: dict, request: Request, missing: set[str]) -> bool:
     held = True
     for operator, keys in conditions.items():
         for key, wanted in keys.items():
-            held = _condition_holds(operator, key, _list(wanted), request.context, missing) and held
+            held = _condition_holds(operator, key, as_list(wanted), request.context, missing) and held
     return held
 
 
@@ -107,5 +107,5 @@ def _condition_holds(operator: str, key: str, wanted: list[str], context: dict, 
         if not optional and qualifier != "ForAllValues":
             missing.add(key)
         return optional or qualifier == "ForAllValues"
-    matches = [any(compare(value, _filled(one, context)) for one in wanted) for value in _list(context[key])]
+    matches = [any(compare(value, _filled(one, context)) for one in wanted) for value in as_list(context[key])]
     return all(matches) if qualifier == "ForAllValues" else any(matches)

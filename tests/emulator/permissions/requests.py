@@ -265,7 +265,9 @@ def _autoscaling(call: Call) -> list[Request]:
     group = autoscaling_backends[call.account][call.region].autoscaling_groups.get(name)
     context = _requested(_tags(form, r"Tags\.member"))
     if group is not None:
-        context.update(_carried({tag["key"]: tag["value"] for tag in group.tags}))
+        # moto writes the keys of tags in either case.
+        tags = [{key.lower(): value for key, value in tag.items()} for tag in group.tags]
+        context.update(_carried({tag["key"]: tag["value"] for tag in tags}))
     elif call.action != "CreateAutoScalingGroup":
         return []
     arn = f"arn:aws:autoscaling:{call.region}:{call.account}:autoScalingGroup:*:autoScalingGroupName/{name}"
