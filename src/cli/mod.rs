@@ -12,8 +12,9 @@ mod prompt;
 mod terminal;
 
 pub use args::{
-    BackupArgs, ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, DeleteArgs, GetCommand, GlobalArgs, IamPolicyArgs, ManArgs,
-    NameArgs, OutputFormat, RenderArgs, RestoreArgs, SpecArgs, SpecNameArgs, UpdateArgs, Verbosity,
+    BackupArgs, ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, CredentialArgs, DeleteArgs, GetCommand, GlobalArgs,
+    IamPolicyArgs, KubeconfigArgs, ManArgs, NameArgs, OutputFormat, RenderArgs, RestoreArgs, SpecArgs, SpecNameArgs, UpdateArgs,
+    Verbosity,
 };
 pub use completion::{completion, man};
 pub use progress::Progress;
