@@ -203,11 +203,79 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum GetCommand {
     /// List the clusters of the state store
+    ///
+    /// One whose spec cannot be read is listed too, as unreadable.
     Clusters,
+
     /// Print the spec of a cluster with every default filled in
+    ///
+    /// What is printed can be given to `create -f` and `update -f`, and means the same cluster.
     Spec(NameArgs),
+
+    /// List the control-plane slots and node groups of a cluster
+    ///
+    /// RUNNING is how many instances run of those that Auto Scaling wants; where there are fewer and AWS gives a reason, it
+    /// follows the table. TEMPLATE is the version of the launch template, and how many instances are of an earlier one.
+    #[command(after_long_help = examples::GET_GROUPS)]
+    Groups(NameArgs),
+
+    /// List the instances of a cluster, and where they stand
+    ///
+    /// STATE is that of the Kubernetes node where the API answers; of an instance that is not a node yet, the step of its boot;
+    /// otherwise that of EC2. A node has the name of its instance.
+    #[command(after_long_help = examples::GET_INSTANCES)]
+    Instances(InstancesArgs),
+
+    /// List everything that a cluster is made of in AWS
+    ///
+    /// ID is what the search box of AWS's console finds. STATE is `ok`, `drifted` (it differs from the spec), `missing`, or
+    /// `surplus` (the spec has none; `update` removes it).
+    #[command(after_long_help = examples::GET_RESOURCES)]
+    Resources(NameArgs),
+
+    /// Draw a cluster: network, load balancer, control planes and groups
+    ///
+    /// The drawing shows what the cluster is at the moment and how its machines are. It needs no program beside a browser.
+    #[command(after_long_help = examples::GET_TOPOLOGY)]
+    Topology(TopologyArgs),
+
     /// List the snapshots of a cluster's etcd, the newest first
     Backups(NameArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct InstancesArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// Go on and show changes, until Ctrl-C
+    ///
+    /// On a terminal the table changes in its place; elsewhere each change is a line, with -o json an object on a line. Ctrl-C ends it
+    /// with exit code 0, and so does a reader that goes away.
+    #[arg(short, long)]
+    pub watch: bool,
+
+    /// With --watch, time between two looks
+    #[arg(long, value_name = "DURATION", default_value = "5s", requires = "watch", value_parser = duration)]
+    pub interval: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct TopologyArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// File to write: .svg, or .html with a legend; - writes SVG to standard output
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = picture)]
+    pub out: Picture,
+}
+
+/// Where a drawing goes, and in which form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Picture {
+    Stdout,
+    Svg(PathBuf),
+    Html(PathBuf),
 }
 
 /// Which cluster.
@@ -429,6 +497,17 @@ fn duration(text: &str) -> Result<Duration, String> {
     let period = Period::parse(text).ok().filter(|period| period.seconds() > 0);
     let allowed = "it must be a whole number above 0 and a unit (s, m, h or d), such as 15m";
     period.map(|period| Duration::from_secs(period.seconds().into())).ok_or_else(|| allowed.to_owned())
+}
+
+fn picture(text: &str) -> Result<Picture, String> {
+    let path = PathBuf::from(text);
+    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+    match extension.as_deref().and_then(|extension| extension.to_str()) {
+        _ if text == "-" => Ok(Picture::Stdout),
+        Some("svg") => Ok(Picture::Svg(path)),
+        Some("html" | "htm") => Ok(Picture::Html(path)),
+        _ => Err("its name must end in .svg or .html, or be - for standard output".to_owned()),
+    }
 }
 
 fn cluster_name(text: &str) -> Result<ClusterName, String> {

@@ -6,6 +6,8 @@ pub mod facts;
 pub mod status;
 pub mod world;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::model::{Resource, ResourceId};
@@ -122,14 +124,23 @@ pub trait CloudFacts: Send + Sync {
     async fn existing_network(&self, vpc: &str, subnets: &[String]) -> Result<ExistingNetwork, CloudError>;
 }
 
-/// What `validate` looks at beside the world.
+/// What `validate` and `get` look at beside the world.
 #[async_trait]
 pub trait CloudStatus: Send + Sync {
-    /// The cluster's autoscaling groups with their instances; for those that are not at strength, the newest failed scaling activity.
+    /// The cluster's autoscaling groups with their instances, without [`GroupStatus::last_failure`].
     async fn groups(&self, cluster: &Cluster) -> Result<Vec<GroupStatus>, CloudError>;
+
+    /// [`GroupStatus::last_failure`] of a group, by its name in AWS.
+    async fn last_failure(&self, group_name: &str) -> Result<Option<String>, CloudError>;
 
     /// The cluster's instances that are not terminated.
     async fn instances(&self, cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError>;
+
+    /// The version that each launch template of the cluster launches by default, by the logical name of its slot or node group.
+    async fn template_versions(&self, cluster: &Cluster) -> Result<BTreeMap<String, u64>, CloudError>;
+
+    /// DNS name of the API's load balancer, where there is one.
+    async fn load_balancer_dns_name(&self, cluster: &Cluster) -> Result<Option<String>, CloudError>;
 
     /// Health of the targets of a target group.
     async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetState>, CloudError>;

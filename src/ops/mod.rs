@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod error;
 mod facts;
+mod fleet;
 mod get;
 mod iam_policy;
 mod manifests;
@@ -17,6 +18,7 @@ mod restore;
 #[cfg(test)]
 mod slot_tests;
 mod slots;
+mod topology;
 mod update;
 mod validate;
 
@@ -34,12 +36,14 @@ pub use create::create;
 pub use delete::{DeleteOptions, delete};
 pub use error::{OpsError, Unanswered};
 pub use facts::FactProblem;
-pub use get::{cluster_names, cluster_spec};
+pub use fleet::FleetWatch;
+pub use get::{ClusterEntry, Observation, cluster_entries, cluster_names, cluster_spec, observation};
 pub use iam_policy::{OperatorPolicy, policy_of_cluster, policy_of_spec};
 pub use manifests::ManifestReader;
 pub use render::{Artefact, render};
 pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
 pub use slots::SlotState;
+pub use topology::topology;
 pub use update::update;
 pub use validate::{ApiProbe, validate};
 

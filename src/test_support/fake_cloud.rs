@@ -359,6 +359,18 @@ impl CloudStatus for FakeCloud {
         unreachable!("nobody asks for groups")
     }
 
+    async fn last_failure(&self, _group_name: &str) -> Result<Option<String>, CloudError> {
+        unreachable!("nobody asks for activities")
+    }
+
+    async fn template_versions(&self, _cluster: &Cluster) -> Result<BTreeMap<String, u64>, CloudError> {
+        unreachable!("nobody asks for launch templates")
+    }
+
+    async fn load_balancer_dns_name(&self, _cluster: &Cluster) -> Result<Option<String>, CloudError> {
+        unreachable!("nobody asks for the load balancer")
+    }
+
     async fn instances(&self, _cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {
         unreachable!("nobody asks for instances")
     }

@@ -9,6 +9,7 @@ mod health;
 #[allow(dead_code, reason = "what tests may ask of it")]
 mod kubernetes_api;
 mod lifecycle;
+mod look;
 mod readme;
 mod soak;
 mod transcripts;

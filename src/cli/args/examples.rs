@@ -117,7 +117,36 @@ pub(super) const GET: &str = "\
 Examples:
   kclust get clusters
   kclust get spec prod.example.com > prod.yaml
-  kclust get backups prod.example.com";
+  kclust get instances prod.example.com --watch
+  kclust get topology prod.example.com --out prod.svg";
+
+pub(super) const GET_GROUPS: &str = "\
+Examples:
+  kclust get groups prod.example.com
+
+  Groups with instances of an earlier template:
+    kclust get groups prod.example.com -o json |
+      jq -r '.[] | select(.outdated > 0).name'";
+
+pub(super) const GET_INSTANCES: &str = "\
+Examples:
+  kclust get instances prod.example.com
+  kclust get instances prod.example.com --watch
+
+  A look makes at most two calls to AWS after the first.";
+
+pub(super) const GET_RESOURCES: &str = "\
+Examples:
+  kclust get resources prod.example.com
+
+  Id, ARN, address of the console's page, and differences:
+    kclust get resources prod.example.com -o json";
+
+pub(super) const GET_TOPOLOGY: &str = "\
+Examples:
+  kclust get topology prod.example.com --out prod.svg
+  kclust get topology prod.example.com --out prod.html
+  kclust get topology prod.example.com --out - > prod.svg";
 
 pub(super) const SCHEMA: &str = "\
 Examples:

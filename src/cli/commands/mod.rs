@@ -13,7 +13,9 @@ mod operator;
 mod session;
 mod spec_source;
 mod surroundings;
+mod topology;
 mod validate;
+mod watch;
 
 use std::io::{Stderr, Stdout, stderr, stdout};
 
@@ -49,6 +51,11 @@ impl Streams {
             OutputFormat::Yaml => yaml(document),
         };
         self.print(&text)
+    }
+
+    /// Whether somebody still reads the result.
+    pub(super) fn has_reader(&self) -> bool {
+        self.out.has_reader()
     }
 
     /// Writes to standard error. Nothing can be told to somebody who closed it.
@@ -95,6 +102,11 @@ async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
         Command::Credential(args) => credential::credential(cli, args, streams).await,
         Command::Get(GetCommand::Clusters) => get::clusters(cli, streams).await,
         Command::Get(GetCommand::Spec(args)) => get::spec(cli, args, streams).await,
+        Command::Get(GetCommand::Groups(args)) => get::groups(cli, args, streams).await,
+        Command::Get(GetCommand::Instances(args)) if args.watch => watch::instances(cli, args, streams).await,
+        Command::Get(GetCommand::Instances(args)) => get::instances(cli, args, streams).await,
+        Command::Get(GetCommand::Resources(args)) => get::resources(cli, args, streams).await,
+        Command::Get(GetCommand::Topology(args)) => topology::topology(cli, args, streams).await,
         Command::Get(GetCommand::Backups(args)) => backups::list(cli, args, streams).await,
         Command::Schema => {
             streams.print(&format!("{:#}\n", crate::spec::json_schema()))?;
