@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use super::error::{answer_without, own, translate};
 use super::reference::resolve;
-use super::{Aws, autoscaling, ec2, elbv2, iam, leftovers, observe, route53};
+use super::{Aws, autoscaling, ec2, elbv2, iam, leftovers, observe, obstacles, route53};
 use crate::cloud::{
-    Cloud, CloudError, Creation, ErrorClass, Identity, Leftover, Observed, Outputs, Physical, Readiness, Scope, World,
+    Cloud, CloudError, Creation, ErrorClass, Identity, Leftover, Observed, Obstacles, Outputs, Physical, Readiness, Scope, World,
 };
 use crate::model::{Resource, ResourceId};
 
@@ -207,11 +207,15 @@ impl Cloud for Aws {
         leftovers::find(self, scope).await
     }
 
-    async fn delete_leftover(&self, leftover: &Leftover) -> Result<(), CloudError> {
+    async fn delete_leftover(&self, scope: &Scope, leftover: &Leftover) -> Result<(), CloudError> {
         match leftover {
             Leftover::Own { id, observed } => self.delete(id, observed).await,
-            other => gone_is_fine(leftovers::delete(self, other).await),
+            other => gone_is_fine(leftovers::delete(self, &scope.cluster, other).await),
         }
+    }
+
+    async fn obstacles(&self, scope: &Scope) -> Result<Obstacles, CloudError> {
+        obstacles::find(self, scope).await
     }
 }
 

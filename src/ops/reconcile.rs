@@ -42,7 +42,7 @@ pub(super) async fn prepare(
     let mut facts = facts::resolve(environment, cluster, known, reading).await?;
     let mut desired = build(cluster, &facts);
     check_user_data(desired.values())?;
-    let world = environment.observe(&scope(cluster, &facts, &desired), store, &desired).await?;
+    let world = environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?;
     let lost = manifests::lost(cluster, &desired, &world);
     if !lost.is_empty() && reading != Reading::Never {
         manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;

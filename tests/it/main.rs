@@ -5,6 +5,7 @@ mod bad_days;
 mod budget;
 mod drift;
 mod harness;
+mod hostile;
 mod lifecycle;
 mod readme;
 mod transcripts;
