@@ -4,6 +4,7 @@
 //! to its service, `observe` puts the services' answers together, and `error` turns every failure into our own words.
 
 mod autoscaling;
+mod caller;
 mod client;
 mod dispatch;
 mod ec2;
