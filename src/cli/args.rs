@@ -367,6 +367,10 @@ pub struct DeleteArgs {
     /// Remove the backups of etcd as well; they are kept otherwise
     #[arg(long)]
     pub delete_backups: bool,
+
+    /// Remove the volumes of persistent volume claims as well, and the data on them; they are kept otherwise
+    #[arg(long)]
+    pub delete_volumes: bool,
 }
 
 #[derive(Debug, Args)]

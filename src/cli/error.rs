@@ -273,9 +273,22 @@ fn ops_words(error: &OpsError) -> Words {
         OpsError::Interrupted { cluster, operation, report } => report_words(error.to_string(), cluster, *operation, report),
         OpsError::LockLost { cluster, report, .. } => report_words(error.to_string(), cluster, Operation::Update, report)
             .hint("look who else works on the cluster before running the command again"),
-        OpsError::Left { left, cluster } => {
-            let words = left.iter().fold(Words::new(error.to_string()), |words, line| words.cause(line));
-            words.hint(format!("something keeps making them, or holds on to them; then run `kclust delete {cluster}` again"))
+        OpsError::Left { left, cluster, blockers, refused } => {
+            let mut words = Words::new(error.to_string()).cause(format!("still there: {}", list(left)));
+            for blocker in blockers {
+                words = words.cause(format!("in the way: {blocker}"));
+            }
+            for refusal in refused {
+                words = words.cause(format!("AWS will not remove {refusal}"));
+            }
+            words.hint(match (blockers.is_empty(), refused.is_empty()) {
+                (true, true) => format!("something keeps making them, or holds on to them; run `kclust delete {cluster}` again"),
+                (false, _) => format!(
+                    "what is in the way belongs to somebody else and is not touched: have it removed, and run `kclust delete \
+                     {cluster}` again to finish"
+                ),
+                (true, false) => format!("change what keeps AWS from it, and run `kclust delete {cluster}` again to finish"),
+            })
         }
         OpsError::NoSuchSnapshot { cluster, newest, .. } => {
             if newest.is_empty() {

@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod facts;
+pub mod leftover;
 pub mod status;
 pub mod world;
 
@@ -15,8 +16,9 @@ use crate::spec::{Architecture, Cluster, Image, InstanceType};
 
 pub use error::{CloudError, ErrorClass};
 pub use facts::{ExistingNetwork, Facts, HostedZone, Identity, InstanceTypeFacts, ResolvedImage, ResolvedManifest};
+pub use leftover::{Blocker, Leftover, Obstacles};
 pub use status::{GroupStatus, InstanceStatus, TargetState};
-pub use world::{Leftover, Observed, Outputs, Physical, World};
+pub use world::{Observed, Outputs, Physical, World};
 
 /// What to observe.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct Scope {
     pub target_group_name: Option<String>,
     /// The VPC that the cluster is placed in, where it does not make its own.
     pub vpc: Option<String>,
+    /// What the state says that the cluster has made, by id in AWS: a thing that lost its tags is still the cluster's.
+    pub known: BTreeMap<String, ResourceId>,
     /// Instance profiles, by ARN, of the cluster's launch templates: the one bulk filter that AWS has for their versions.
     pub instance_profiles: Vec<String>,
 }
@@ -101,8 +105,11 @@ pub trait Cloud: Send + Sync {
     /// them the world shows depends on the scope.
     async fn leftovers(&self, scope: &Scope) -> Result<Vec<Leftover>, CloudError>;
 
-    /// Removes a leftover.
-    async fn delete_leftover(&self, leftover: &Leftover) -> Result<(), CloudError>;
+    /// Removes a leftover. Rules of the cluster's own groups and its controllers' that refer to it go with it.
+    async fn delete_leftover(&self, scope: &Scope, leftover: &Leftover) -> Result<(), CloudError>;
+
+    /// What else may keep the cluster's resources from going. Asked before a deletion, and when something does not go.
+    async fn obstacles(&self, scope: &Scope) -> Result<Obstacles, CloudError>;
 }
 
 /// Facts that a model needs and only AWS knows. Each is asked for once and then recorded in the state.

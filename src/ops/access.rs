@@ -43,7 +43,7 @@ pub async fn endpoint(environment: &Environment<'_>, name: &ClusterName) -> Resu
         (None, None) => None,
         (None, Some(facts)) => {
             let desired = build(cluster, &facts.value);
-            let world = environment.observe(&scope(cluster, &facts.value, &desired), &store, &desired).await?;
+            let world = environment.observe(&scope(cluster, &facts.value, &desired, &recorded), &store, &desired).await?;
             health::api_address(cluster, &world)
         }
     };

@@ -1,11 +1,11 @@
 //! What every command on an existing cluster begins with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cloud::{Facts, Observed, Physical, Scope, World};
 use crate::model::{ControlPlaneSettings, Desired, Resource, ResourceId, SettingsError, load_balancer_name};
 use crate::spec::{self, Cluster, ClusterName};
-use crate::store::{AppliedSpec, Area, ClusterStore, ObjectStore, StoreError, Stored, clusters};
+use crate::store::{AppliedSpec, Area, ClusterStore, Ledger, ObjectStore, StoreError, Stored, clusters};
 
 use super::Environment;
 use super::error::OpsError;
@@ -15,6 +15,15 @@ pub(super) struct Recorded {
     pub(super) applied: AppliedSpec,
     pub(super) cluster: Cluster,
     pub(super) facts: Option<Stored<Facts>>,
+    ledger: Option<Ledger>,
+}
+
+impl Recorded {
+    /// What was made for the cluster, by its id in AWS.
+    pub(super) fn made(&self) -> BTreeMap<String, ResourceId> {
+        let entries = self.ledger.iter().flat_map(|ledger| &ledger.resources);
+        entries.map(|entry| (entry.physical.id.clone(), entry.id.clone())).collect()
+    }
 }
 
 impl Environment<'_> {
@@ -83,8 +92,8 @@ pub(super) async fn recorded(store: &ClusterStore<'_>, root: &str) -> Result<Opt
     let name = store.cluster();
     let cluster = spec::load(&format!("{root}/{name}/cluster.yaml"), &applied.text)
         .map_err(|problems| OpsError::StoredSpec { cluster: name.to_string(), problem: problems.to_string() })?;
-    let facts = store.read_facts().await?;
-    Ok(Some(Recorded { applied, cluster, facts }))
+    let (facts, ledger) = tokio::join!(store.read_facts(), store.read_ledger());
+    Ok(Some(Recorded { applied, cluster, facts: facts?, ledger: ledger?.map(|stored| stored.value) }))
 }
 
 pub(super) async fn no_such_cluster(objects: &dyn ObjectStore, name: &ClusterName) -> OpsError {
@@ -98,7 +107,7 @@ pub(super) async fn no_such_cluster(objects: &dyn ObjectStore, name: &ClusterNam
 }
 
 /// What to look for, for a cluster whose spec and facts are known.
-pub(super) fn scope(cluster: &Cluster, facts: &Facts, desired: &Desired) -> Scope {
+pub(super) fn scope<'a>(cluster: &Cluster, facts: &Facts, desired: &Desired, recorded: impl Into<Option<&'a Recorded>>) -> Scope {
     let instance_profiles: BTreeSet<String> = desired
         .values()
         .filter_map(|resource| match resource {
@@ -115,6 +124,7 @@ pub(super) fn scope(cluster: &Cluster, facts: &Facts, desired: &Desired) -> Scop
         },
         zone_id: facts.hosted_zone.as_ref().map(|zone| zone.id.clone()),
         record_names: cluster.api_name().into_iter().collect(),
+        known: recorded.into().map(Recorded::made).unwrap_or_default(),
         instance_profiles: instance_profiles.into_iter().collect(),
         load_balancer_name: Some(load_balancer.clone()),
         target_group_name: Some(load_balancer),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::apply::Report;
-use crate::cloud::CloudError;
+use crate::cloud::{Blocker, CloudError};
 use crate::pki::PkiError;
 use crate::plan::{Operation, PlanError};
 use crate::store::{LockError, StoreError};
@@ -71,9 +71,10 @@ pub enum OpsError {
     LockLost { cluster: String, reason: String, report: Box<Report> },
     #[error("interrupted: {operation} of {cluster} is not finished")]
     Interrupted { cluster: String, operation: Operation, report: Box<Report> },
-    /// After a delete: these are not the cluster's and are in the way, or keep coming back.
+    /// A delete that came to its end with something left: things of others are in the way, AWS refuses to remove a thing as it
+    /// is, or something does not go or keeps coming back.
     #[error("{} resources are left of cluster {cluster}", left.len())]
-    Left { cluster: String, left: Vec<String> },
+    Left { cluster: String, left: Vec<String>, blockers: Vec<Blocker>, refused: Vec<String> },
     /// `restore` from a snapshot that is not there. The newest ones that are.
     #[error("cluster {cluster} has no snapshot {wanted}")]
     NoSuchSnapshot { cluster: String, wanted: String, newest: Vec<String> },

@@ -41,7 +41,7 @@ pub(super) async fn prepare(
     facts.user_tags.extend(recorded.iter().flat_map(|recorded| recorded.cluster.tags.keys().cloned()));
     let mut desired = build(cluster, &facts);
     check_user_data(desired.values())?;
-    let world = environment.observe(&scope(cluster, &facts, &desired), store, &desired).await?;
+    let world = environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?;
     let lost = manifests::lost(cluster, &desired, &world);
     if !lost.is_empty() && reading != Reading::Never {
         manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;

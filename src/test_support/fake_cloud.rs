@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::{as_observed, id as parsed, physical};
 use crate::cloud::{
     Cloud, CloudError, CloudFacts, CloudStatus, Creation, ErrorClass, ExistingNetwork, GroupStatus, HostedZone, Identity,
-    InstanceStatus, InstanceTypeFacts, Leftover, Observed, Outputs, Physical, Readiness, ResolvedImage, Scope, TargetState,
-    World,
+    InstanceStatus, InstanceTypeFacts, Leftover, Observed, Obstacles, Outputs, Physical, Readiness, ResolvedImage, Scope,
+    TargetState, World,
 };
 use crate::model::{Kind, Resource, ResourceId};
 use crate::plan::Action;
@@ -324,8 +324,12 @@ impl Cloud for FakeCloud {
         Ok(Vec::new())
     }
 
-    async fn delete_leftover(&self, _leftover: &Leftover) -> Result<(), CloudError> {
+    async fn delete_leftover(&self, _scope: &Scope, _leftover: &Leftover) -> Result<(), CloudError> {
         Ok(())
+    }
+
+    async fn obstacles(&self, _scope: &Scope) -> Result<Obstacles, CloudError> {
+        Ok(Obstacles::default())
     }
 }
 

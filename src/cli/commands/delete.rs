@@ -19,7 +19,8 @@ pub(super) async fn delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) 
 
 async fn try_delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let (session, name) = Session::for_name(&cli.global, args.name.name.as_ref()).await?;
-    let options = DeleteOptions { dry_run: args.change.dry_run, delete_backups: args.delete_backups };
+    let options =
+        DeleteOptions { dry_run: args.change.dry_run, delete_backups: args.delete_backups, delete_volumes: args.delete_volumes };
     let code =
         change::run(cli, &args.change, streams, async |environment| ops::delete(environment, &name, options).await, &session)
             .await?;
