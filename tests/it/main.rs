@@ -6,6 +6,7 @@ mod budget;
 mod drift;
 mod harness;
 mod health;
+mod kubeconfig;
 #[allow(dead_code, reason = "what tests may ask of it")]
 mod kubernetes_api;
 mod lifecycle;

@@ -3,6 +3,7 @@
 //! `INSTA_UPDATE=always cargo test --test it transcripts` writes them anew; then read them.
 
 mod backups;
+mod kubeconfig;
 mod terminal;
 
 use std::fmt::Write as _;
