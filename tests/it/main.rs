@@ -7,6 +7,7 @@ mod drift;
 mod harness;
 mod health;
 mod hostile;
+mod kubeconfig;
 #[allow(dead_code, reason = "what tests may ask of it")]
 mod kubernetes_api;
 mod lifecycle;

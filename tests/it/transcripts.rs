@@ -3,6 +3,7 @@
 //! `INSTA_UPDATE=always cargo test --test it transcripts` writes them anew; then read them.
 
 mod backups;
+mod kubeconfig;
 mod look;
 mod terminal;
 
