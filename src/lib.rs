@@ -1,5 +1,6 @@
 //! kclust: a Kubernetes cluster on AWS, from one spec, for the whole of its life. See ARCHITECTURE.md for the map.
 
+pub mod access;
 pub mod addons;
 pub mod apply;
 #[cfg(feature = "aws")]
@@ -19,3 +20,4 @@ pub mod store;
 #[cfg(test)]
 mod test_support;
 pub mod topology;
+mod yaml;

@@ -26,6 +26,9 @@ const MAX_ATTEMPTS: u32 = 10;
 const MAX_BACKOFF: Duration = Duration::from_secs(20);
 const MAX_ATTEMPTS_VARIABLE: &str = "AWS_MAX_ATTEMPTS";
 
+/// How CloudTrail knows kclust's calls: a part of the user agent, in which no slash is allowed.
+const APP_NAME: &str = concat!("kclust-", env!("CARGO_PKG_VERSION"));
+
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 /// Until the first byte of an answer. The slowest calls (`DescribeInstances` of thousands, `RunInstances`) take some seconds.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -59,7 +62,7 @@ impl Aws {
                 loader = loader.retry_config(retries);
             }
         }
-        if let Ok(name) = AppName::new(concat!("kclust/", env!("CARGO_PKG_VERSION"))) {
+        if let Ok(name) = AppName::new(APP_NAME) {
             loader = loader.app_name(name);
         }
         let config = loader.load().await;
@@ -181,6 +184,11 @@ mod tests {
     #[test]
     fn what_breaks_after_connecting_is_left_to_the_sdk() {
         assert_eq!(Reachability::default().classify_retry(&attempt("connection reset")), RetryAction::NoActionIndicated);
+    }
+
+    #[test]
+    fn the_name_in_the_user_agent_is_one_that_the_sdk_takes() {
+        assert!(AppName::new(APP_NAME).is_ok());
     }
 
     #[test]

@@ -153,6 +153,16 @@ pub enum Command {
     #[command(after_long_help = examples::RENDER)]
     Render(RenderArgs),
 
+    /// Print what you must be allowed to do to work on a cluster
+    ///
+    /// The least IAM policy that creating, updating, validating, backing up, restoring and deleting the cluster takes. With a
+    /// file AWS is not asked; of a cluster that exists, account and hosted zone are known and the policy is narrower.
+    ///
+    /// Whoever may write the policies of roles and hand these to machines can give anything to himself by way of a machine.
+    /// Where that matters, name instance profiles in the spec (spec.iam): the policy then has nothing of the kind.
+    #[command(after_long_help = examples::IAM_POLICY)]
+    IamPolicy(IamPolicyArgs),
+
     /// Look at clusters
     #[command(subcommand, after_long_help = examples::GET)]
     Get(GetCommand),
@@ -389,6 +399,25 @@ pub struct RenderArgs {
     /// Directory to write to; it is made when it is missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct IamPolicyArgs {
+    #[command(flatten)]
+    pub name: SpecNameArgs,
+
+    /// File with the spec; - reads standard input
+    ///
+    /// Without a file, the cluster is looked up in the state store.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// Directory to write managed policies to, instead of printing one document
+    ///
+    /// A managed policy has at most 6144 characters. As many as are needed are written, NAME-1.json and so on; attach all
+    /// of them. The directory is made when it is missing.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

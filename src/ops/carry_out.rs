@@ -7,12 +7,12 @@ use crate::cloud::{Outputs, World};
 use crate::pki::ClusterPki;
 use crate::plan::{Operation, Plan};
 use crate::spec::{Cluster, to_yaml};
-use crate::store::{ClusterStore, Condition, Holder, Ledger, LedgerEntry, Lock, LossSignal, PkiFiles, StoreError};
+use crate::store::{ClusterStore, Condition, Holder, Ledger, LedgerEntry, Lock, LockError, LossSignal, PkiFiles, StoreError};
 
-use super::Environment;
 use super::begin::Recorded;
 use super::error::OpsError;
 use super::reconcile::Prepared;
+use super::{Ending, Environment};
 
 /// What came of an approved plan.
 #[derive(Debug)]
@@ -79,6 +79,27 @@ pub(super) async fn carry_out(
     let result = under_lock(environment, store, cluster, recorded, prepared, &right).await;
     right.give_back(environment).await;
     result
+}
+
+/// Where nothing is to be done, ends what a killed command left open: its lock, and its ledger, whose client tokens would make AWS
+/// answer a later command of that kind with things that are gone.
+pub(super) async fn close(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    cluster: &Cluster,
+    recorded: Option<Recorded>,
+    prepared: Prepared,
+) -> Result<Ending, OpsError> {
+    let plan = prepared.plan.clone();
+    let (ledger, is_locked) = tokio::join!(unfinished(store, plan.operation), store.is_locked());
+    if ledger?.is_none() && !is_locked? {
+        return Ok(Ending::Unchanged(plan));
+    }
+    match carry_out(environment, store, cluster, recorded, prepared).await {
+        // Its holder is at work.
+        Err(OpsError::Lock(LockError::Held(_))) => Ok(Ending::Unchanged(plan)),
+        ended => ended.map(Ending::Applied),
+    }
 }
 
 async fn under_lock(

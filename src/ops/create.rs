@@ -4,7 +4,7 @@ use crate::plan::Operation;
 use crate::spec::{Cluster, to_yaml};
 
 use super::begin::recorded;
-use super::carry_out::carry_out;
+use super::carry_out::{carry_out, close};
 use super::error::OpsError;
 use super::manifests::Reading;
 use super::reconcile::prepare;
@@ -37,7 +37,7 @@ pub async fn create(environment: &Environment<'_>, cluster: &Cluster, dry_run: b
         return Ok(Ending::Planned(prepared.plan));
     }
     if prepared.plan.is_empty() {
-        return Ok(Ending::Unchanged(prepared.plan));
+        return close(environment, &store, cluster, recorded, prepared).await;
     }
     match environment.operator.approve(&prepared.plan) {
         Approval::Yes => carry_out(environment, &store, cluster, recorded, prepared).await.map(Ending::Applied),

@@ -46,7 +46,10 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     let world = environment.observe(&scope, &store, &desired).await?;
     let leftovers = leftovers(environment, &scope).await?;
     if recorded.is_none() && world.resources.is_empty() && world.duplicates.is_empty() && leftovers.is_empty() {
-        return Err(no_such_cluster(environment.objects.as_ref(), name).await);
+        return match options.dry_run {
+            true => Err(no_such_cluster(environment.objects.as_ref(), name).await),
+            false => remove_lock(environment, &store).await,
+        };
     }
     let plan = removal_plan(name, &world, &leftovers)?;
     if options.dry_run {
@@ -63,6 +66,17 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     let result = under_lock(environment, &store, &scope, &desired, options, &right).await;
     right.give_back(environment).await;
     result.map(Ending::Applied)
+}
+
+/// Ends what was killed when it had removed everything but its lock.
+async fn remove_lock(environment: &Environment<'_>, store: &ClusterStore<'_>) -> Result<Ending, OpsError> {
+    let right = match store.is_locked().await? {
+        true => Right::take(environment, store, &Operation::Delete.to_string()).await,
+        false => return Err(no_such_cluster(environment.objects.as_ref(), store.cluster()).await),
+    };
+    right?.give_back(environment).await;
+    let cluster = store.cluster().to_string();
+    Ok(Ending::Applied(Applied { operation: Operation::Delete, cluster, report: Report::default() }))
 }
 
 /// Where to look: as the state says; without state, by the tag alone.

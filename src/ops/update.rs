@@ -4,7 +4,7 @@ use crate::plan::Operation;
 use crate::spec::{Cluster, ClusterName};
 
 use super::begin::{no_such_cluster, recorded};
-use super::carry_out::carry_out;
+use super::carry_out::{carry_out, close};
 use super::error::OpsError;
 use super::manifests::Reading;
 use super::reconcile::prepare;
@@ -41,7 +41,7 @@ pub async fn update(
         return Ok(Ending::Planned(prepared.plan));
     }
     if prepared.plan.is_empty() && same_spec {
-        return Ok(Ending::Unchanged(prepared.plan));
+        return close(environment, &store, &cluster, Some(recorded), prepared).await;
     }
     match environment.operator.approve(&prepared.plan) {
         Approval::Yes => carry_out(environment, &store, &cluster, Some(recorded), prepared).await.map(Ending::Applied),

@@ -72,6 +72,14 @@ impl<'a> ClusterStore<'a> {
         self.write_document(&self.keys.facts(), &FactsBody { facts: facts.clone() }, condition).await
     }
 
+    /// Whether there is a lock, whoever's and however old.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn is_locked(&self) -> Result<bool, StoreError> {
+        Ok(self.objects.get(&self.keys.lock()).await?.is_some())
+    }
+
     /// # Errors
     /// [`StoreError::Corrupt`] and [`StoreError::Newer`] beside those of the store.
     pub async fn read_ledger(&self) -> Result<Option<Stored<Ledger>>, StoreError> {

@@ -1,4 +1,4 @@
-"""How each service refuses credentials that have expired or that AWS does not know."""
+"""How each service refuses credentials that have expired or that AWS does not know, and what they do not allow."""
 
 from .accounts import EXPIRED_KEY, INVALID_KEY
 from .calls import Answer, Call
@@ -9,13 +9,13 @@ _UNKNOWN = "The security token included in the request is invalid."
 
 def refusal(call: Call) -> Answer | None:
     if call.access_key == EXPIRED_KEY:
-        return _expired(call)
+        return expired(call)
     if call.access_key == INVALID_KEY:
         return _unknown(call)
     return None
 
 
-def _expired(call: Call) -> Answer:
+def expired(call: Call) -> Answer:
     if call.service == "ec2":
         return call.error("RequestExpired", "Request has expired.", 400)
     if call.service == "s3":
@@ -35,3 +35,15 @@ def _unknown(call: Call) -> Answer:
     if call.service == "ssm":
         return call.error("UnrecognizedClientException", _UNKNOWN, 400)
     return call.error("InvalidClientTokenId", _UNKNOWN, 403)
+
+
+def denied(call: Call) -> Answer:
+    """Permissions are those of the operator's policies: the texts name the call, and the services' codes differ."""
+    prefix = "elasticloadbalancing" if call.service == "elbv2" else call.service
+    user, action = f"arn:aws:iam::{call.account}:user/operator", f"{prefix}:{call.action}"
+    reason = f"User: {user} is not authorized to perform: {action} because no identity-based policy allows the action"
+    if call.service == "ec2":
+        return call.error("UnauthorizedOperation", f"You are not authorized to perform this operation. {reason}", 403)
+    if call.service in ("ssm", "servicequotas"):
+        return call.error("AccessDeniedException", reason, 400)
+    return call.error("AccessDenied", reason, 403)

@@ -20,6 +20,12 @@ class Buckets(AwsTest):
         controls = self.s3.get_bucket_ownership_controls(Bucket=self.bucket)["OwnershipControls"]
         self.assertEqual(controls["Rules"], [{"ObjectOwnership": "BucketOwnerEnforced"}])
 
+    def test_a_bucket_is_made_with_its_tags(self):
+        tags = [{"Key": "team", "Value": "ml"}, {"Key": "empty", "Value": ""}]
+        self.s3.create_bucket(Bucket=f"tagged-{self.account}", CreateBucketConfiguration={"Tags": tags})
+        found = self.s3.get_bucket_tagging(Bucket=f"tagged-{self.account}")["TagSet"]
+        self.assertCountEqual(found, tags)
+
     def test_names_are_global(self):
         self.s3.create_bucket(Bucket=self.bucket)
         self.s3.create_bucket(Bucket=self.bucket)

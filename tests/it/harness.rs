@@ -170,6 +170,21 @@ impl Account {
         control("GET", &format!("world?account={}", self.id), None)
     }
 
+    /// The same in a form that is equal for any two runs with the same result.
+    pub fn canonical_world(&self) -> Json {
+        control("GET", &format!("canonical-world?account={}", self.id), None)
+    }
+
+    /// Puts the account aside, for [`Self::restore`].
+    pub fn snapshot(&self, name: &str) {
+        control("POST", &format!("snapshot?account={}", self.id), Some(&json!({ "name": name })));
+    }
+
+    /// Makes the account what it was when it was put aside.
+    pub fn restore(&self, name: &str) {
+        control("POST", &format!("restore?account={}", self.id), Some(&json!({ "name": name })));
+    }
+
     /// All calls since the last [`Self::forget_calls`].
     pub fn calls(&self) -> Vec<Json> {
         control("GET", &format!("calls?account={}", self.id), None).as_array().unwrap().clone()
@@ -186,6 +201,37 @@ impl Account {
 
     pub fn set_faults(&self, rules: &Json) {
         control("PUT", &format!("faults?account={}", self.id), Some(rules));
+    }
+
+    pub fn set_conditions(&self, conditions: &Json) {
+        control("PUT", &format!("conditions?account={}", self.id), Some(conditions));
+    }
+
+    /// Listings have no longer pages than that.
+    pub fn set_page_size(&self, size: Option<u32>) {
+        control("PUT", &format!("page-size?account={}", self.id), Some(&json!(size)));
+    }
+
+    /// What kclust may do in this account, in IAM policies; tests themselves may do everything.
+    pub fn set_permissions(&self, policies: &Json) {
+        let permissions = json!({ "policies": policies, "client": "app/kclust-" });
+        control("PUT", &format!("permissions?account={}", self.id), Some(&permissions));
+    }
+
+    /// Whom the credentials of this account belong to, instead of its user `operator`.
+    pub fn set_principal(&self, arn: &str, policies: &Json) {
+        let permissions = json!({ "policies": policies, "client": "app/kclust-", "principal": arn });
+        control("PUT", &format!("permissions?account={}", self.id), Some(&permissions));
+    }
+
+    /// Actions and resources of the policies that allowed nothing yet.
+    pub fn unused_permissions(&self) -> Vec<String> {
+        let unused = control("GET", &format!("permissions?account={}", self.id), None)["unused"].take();
+        serde_json::from_value(unused).unwrap()
+    }
+
+    pub fn set_quotas(&self, quotas: &Json) {
+        control("PUT", &format!("quotas?account={}", self.id), Some(quotas));
     }
 
     /// Sends a request to S3 as a client of this account would. Nobody looks at signatures.
@@ -249,6 +295,21 @@ impl Running {
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
         Self { child, stdout, stderr }
+    }
+
+    /// A command that does nothing before a line is written to its standard input: its process is known before its first call.
+    pub fn held(command: &Command) -> (Self, ChildStdin) {
+        let mut sh = Command::new("sh");
+        sh.args(["-c", "read -r _ && exec \"$@\" </dev/null", "sh"]).arg(command.get_program()).args(command.get_args());
+        sh.current_dir(command.get_current_dir().unwrap()).env_clear().stdin(Stdio::piped());
+        sh.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut running = Self::start(&mut sh);
+        let begin = running.child.stdin.take().unwrap();
+        (running, begin)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal: `INT`, `TERM`, `KILL`.

@@ -5,7 +5,11 @@ mod bad_days;
 mod budget;
 mod drift;
 mod harness;
+mod health;
+#[allow(dead_code, reason = "what tests may ask of it")]
+mod kubernetes_api;
 mod lifecycle;
 mod look;
 mod readme;
+mod soak;
 mod transcripts;

@@ -5,6 +5,7 @@ use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{AttributeBooleanValue, AttributeValue, ResourceType};
 
 use super::tags;
+use super::visible::{find_made, once_visible};
 use crate::aws::error::{answer_without, own, translate};
 use crate::aws::reference::{resolve, resolve_all};
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical};
@@ -20,7 +21,8 @@ pub(super) async fn create_key_pair(client: &Client, key_pair: &KeyPair) -> Resu
     match call.send().await.map_err(|error| translate("ec2:ImportKeyPair", error)) {
         // InvalidKeyPair.Duplicate: its name holds a hash of the key, so one with our tags is the same.
         Err(error) if error.class == ErrorClass::AlreadyExists => {
-            find_key_pair(client, &key_pair.tags).await?.filter(|(name, _)| *name == key_pair.name).ok_or(error)?;
+            let found = find_made(|| find_key_pair(client, &key_pair.tags)).await?;
+            found.filter(|(name, _)| *name == key_pair.name).ok_or(error)?;
         }
         result => drop(result?),
     }
@@ -73,7 +75,7 @@ pub(super) async fn create_interface(
             .ok_or_else(|| answer_without(OPERATION, "networkInterfaceId"))?,
         // InvalidIPAddress.InUse: maybe by ours, made when the token was another.
         Err(error) if matches!(error.class, ErrorClass::InUse | ErrorClass::AlreadyExists) => {
-            match find_interface(client, &interface.tags).await? {
+            match find_made(|| find_interface(client, &interface.tags)).await? {
                 Some(id) => id,
                 None => adopt_interface(client, interface, outputs).await?.ok_or(error)?,
             }
@@ -82,7 +84,7 @@ pub(super) async fn create_interface(
     };
     // AWS makes every interface with the check.
     if !interface.source_dest_check {
-        set_source_dest_check(client, &id, false).await?;
+        once_visible(|| set_source_dest_check(client, &id, false)).await?;
     }
     Ok(Physical::new(id))
 }

@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{
 
 use super::tags;
 use crate::aws::error::translate;
-use crate::cloud::{CloudError, Scope};
+use crate::cloud::{CloudError, ErrorClass, Scope};
 use crate::model::tags::cluster;
 
 /// Largest page that `DescribeLaunchTemplateVersions` gives.
@@ -102,8 +102,14 @@ async fn vpcs(client: &Client, ownership: &str) -> Result<(Vec<Vpc>, Vec<bool>),
     let mut dns_hostnames = Vec::new();
     for vpc in &vpcs {
         let call = client.describe_vpc_attribute().set_vpc_id(vpc.vpc_id.clone()).attribute(VpcAttributeName::EnableDnsHostnames);
-        let answer = call.send().await.map_err(|error| translate("ec2:DescribeVpcAttribute", error))?;
-        dns_hostnames.push(answer.enable_dns_hostnames.and_then(|attribute| attribute.value).unwrap_or_default());
+        match call.send().await.map_err(|error| translate("ec2:DescribeVpcAttribute", error)) {
+            Ok(answer) => {
+                dns_hostnames.push(answer.enable_dns_hostnames.and_then(|attribute| attribute.value).unwrap_or_default());
+            }
+            // A listing is behind and still shows a VPC that was deleted, or a new VPC is not known everywhere.
+            Err(error) if error.class == ErrorClass::NotFound => dns_hostnames.push(false),
+            Err(error) => return Err(error),
+        }
     }
     Ok((vpcs, dns_hostnames))
 }

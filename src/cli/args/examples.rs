@@ -78,6 +78,16 @@ pub(super) const RENDER: &str = "\
 Examples:
   kclust render -f prod.yaml --out rendered/";
 
+pub(super) const IAM_POLICY: &str = "\
+Examples:
+  To read, or as an inline policy:
+    kclust iam-policy -f prod.yaml
+
+  As managed policies:
+    kclust iam-policy -f prod.yaml --out policies/
+    aws iam create-policy --policy-name kclust-prod-1 \\
+        --policy-document file://policies/prod.example.com-1.json";
+
 pub(super) const GET: &str = "\
 Examples:
   kclust get clusters

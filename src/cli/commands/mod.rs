@@ -4,6 +4,7 @@ mod backups;
 mod change;
 mod delete;
 mod get;
+mod iam_policy;
 mod look;
 mod manifests;
 mod operator;
@@ -86,6 +87,7 @@ async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
         Command::Validate(args) => validate::validate(cli, args, streams).await,
         Command::Delete(args) => delete::delete(cli, args, streams).await,
         Command::Render(args) => look::render(cli, args, streams).await,
+        Command::IamPolicy(args) => iam_policy::iam_policy(cli, args, streams).await,
         Command::Backup(args) => backups::backup(cli, args, streams).await,
         Command::Restore(args) => backups::restore(cli, args, streams).await,
         Command::Get(GetCommand::Clusters) => get::clusters(cli, streams).await,

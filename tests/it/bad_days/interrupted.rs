@@ -1,5 +1,7 @@
 //! Commands that end before their work is done, and what the same command does then.
 
+use std::io::Write as _;
+
 use serde_json::{Value as Json, json};
 
 use super::{CLUSTER, CREATE, DELETE, SPEC};
@@ -131,6 +133,34 @@ fn killed_while_a_cluster_is_deleted() {
         settled(&account);
         account.set_faults(&json!([]));
         account.is_clean_after_delete(&before);
+    }
+}
+
+/// Killed when nothing is left to do but to say so: the same command ends it, and does nothing else.
+#[test]
+fn killed_with_its_last_call() {
+    // Its bucket is there before, as it is then.
+    let account = Account::with_cluster();
+    account.kclust(&DELETE).expect(0);
+    account.forget_calls();
+    account.kclust(&CREATE).expect(0);
+    let calls = account.calls().len();
+    account.kclust(&DELETE).expect(0);
+    for skip in [calls - 2, calls - 1] {
+        let (running, mut begin) = Running::held(&account.command(&CREATE));
+        account.set_faults(&json!([{ "do": "kill", "pid": running.pid(), "skip": skip, "times": 1 }]));
+        begin.write_all(b"\n").unwrap();
+        running.wait().expect(-1);
+        settled(&account);
+        account.set_faults(&json!([]));
+        assert!(account.state_keys().contains(&format!("{CLUSTER}/lock")));
+        let resources = account.resources();
+        account.kclust(&["create", "-f", SPEC]).expect(0);
+        assert_eq!(account.resources(), resources);
+        let ledger: Json = serde_json::from_str(&account.state_object(&format!("{CLUSTER}/ledger.json"))).unwrap();
+        assert!(ledger["finishedAt"].is_string(), "the ledger is open: {ledger}");
+        account.has_one_whole_cluster();
+        account.kclust(&DELETE).expect(0);
     }
 }
 
