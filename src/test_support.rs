@@ -42,6 +42,7 @@ pub fn facts(cluster: &Cluster) -> Facts {
         }),
         network: None,
         manifests: BTreeMap::new(),
+        user_tags: Default::default(),
         slot_addresses: fixed_addresses(cluster).into_iter().collect(),
         state: StateLocation {
             bucket: "kclust-state".into(),

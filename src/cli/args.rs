@@ -147,6 +147,24 @@ pub enum Command {
     #[command(after_long_help = examples::RESTORE)]
     Restore(RestoreArgs),
 
+    /// Let kubectl reach a cluster
+    ///
+    /// Writes a context of the cluster's name into the file that kubectl would write to, and makes it the current one. Whatever
+    /// else the file holds stays as it is, byte for byte.
+    ///
+    /// No credential is written down: kubectl asks `kclust credential` for certificates that are good for an hour, and gets one
+    /// if you may read the keys of the cluster in the state store.
+    #[command(after_long_help = examples::KUBECONFIG)]
+    Kubeconfig(KubeconfigArgs),
+
+    /// Print a credential for kubectl, which runs this by itself
+    ///
+    /// A client certificate for you, good for an hour, signed with the cluster's key from the state store, in the form that kubectl
+    /// expects of such programs (ExecCredential of client.authentication.k8s.io). It is kept below ~/.cache/kclust until five
+    /// minutes before its end.
+    #[command(after_long_help = examples::CREDENTIAL)]
+    Credential(CredentialArgs),
+
     /// Write everything that a cluster is made of to files
     ///
     /// User data, kubeadm configuration, IAM policies and the plan, without a call to AWS: to read, to compare, to review.
@@ -385,6 +403,42 @@ pub struct RestoreArgs {
     /// the same name, whose Secrets cannot be read.
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct KubeconfigArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// File to write to instead of kubectl's own; - prints a new one
+    ///
+    /// It is changed like kubectl's own if it is there. Without this option it is the file that kubectl would change: of those in
+    /// KUBECONFIG the one that holds the context, or else the first that exists; without KUBECONFIG ~/.kube/config.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+
+    /// Write down a certificate that is good for so long
+    ///
+    /// For programs that cannot run kclust. Whoever gets hold of the file is you until the certificate ends.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub admin: Option<Duration>,
+
+    /// Leave the current context as it is
+    #[arg(long)]
+    pub keep_context: bool,
+
+    /// Take the context out again, with its cluster and its user
+    ///
+    /// Needs NAME, and neither AWS nor the state store.
+    #[arg(long, requires = "name", conflicts_with_all = ["admin", "keep_context"])]
+    pub remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CredentialArgs {
+    /// Name of the cluster
+    #[arg(long, value_name = "NAME", value_parser = cluster_name)]
+    pub cluster: ClusterName,
 }
 
 #[derive(Debug, Args)]

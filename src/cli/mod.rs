@@ -14,9 +14,9 @@ mod table;
 mod terminal;
 
 pub use args::{
-    BackupArgs, ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, DeleteArgs, GetCommand, GlobalArgs, IamPolicyArgs,
-    InstancesArgs, ManArgs, NameArgs, OutputFormat, Picture, RenderArgs, RestoreArgs, SpecArgs, SpecNameArgs, TopologyArgs,
-    UpdateArgs, Verbosity,
+    BackupArgs, ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, CredentialArgs, DeleteArgs, GetCommand, GlobalArgs,
+    IamPolicyArgs, InstancesArgs, KubeconfigArgs, ManArgs, NameArgs, OutputFormat, Picture, RenderArgs, RestoreArgs, SpecArgs,
+    SpecNameArgs, TopologyArgs, UpdateArgs, Verbosity,
 };
 pub use completion::{completion, man};
 pub use progress::Progress;

@@ -1,5 +1,5 @@
 //! What the terminal can do, decided once, and the way to write to it. The environment is read here and nowhere else in the
-//! program, but for what `clap` and the AWS SDK document as theirs.
+//! program, but for what `clap` and the AWS SDK document as theirs, and what concerns kubectl (`commands/surroundings.rs`).
 
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};

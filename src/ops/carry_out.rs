@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::apply::{CONCURRENCY, Provisioner, Report, execute};
-use crate::cloud::{Outputs, World};
+use crate::cloud::{Facts, Outputs, World};
 use crate::pki::ClusterPki;
 use crate::plan::{Operation, Plan};
 use crate::spec::{Cluster, to_yaml};
@@ -137,7 +137,12 @@ async fn under_lock(
         store.write_spec(&text, previous, plan.operation.into(), &environment.identity.arn, at).await.map_err(changed)?;
     }
     keys(environment, store, pki).await?;
-    take_up(environment, store, &plan, &world, unfinished, right).await
+    let applied = take_up(environment, store, &plan, &world, unfinished, right).await?;
+    let user_tags = cluster.tags.keys().cloned().collect();
+    if facts.user_tags != user_tags {
+        store.write_facts(&Facts { user_tags, ..facts }, Condition::Always).await?;
+    }
+    Ok(applied)
 }
 
 /// The cluster's keys: made once, at the first create, and published before any machine can ask for them.

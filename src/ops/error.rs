@@ -23,6 +23,17 @@ pub enum OpsError {
     Plan(#[from] PlanError),
     #[error("could not make the cluster's keys")]
     Pki(#[from] PkiError),
+    /// The state has the spec of a cluster, and not its keys: its `create` has not come that far.
+    #[error("the state of cluster {cluster} holds no keys yet")]
+    NoKeys { cluster: String },
+    #[error("the keys of cluster {cluster} cannot be used")]
+    UnusableKeys { cluster: String, source: PkiError },
+    /// The API is reached by the name of a load balancer that does not exist.
+    #[error("the API of cluster {cluster} has no address yet")]
+    NoAddress { cluster: String },
+    /// Somebody trusts the API by another certificate than that of the cluster in the state.
+    #[error("kubectl trusts another authority than that of cluster {cluster} in the state")]
+    OtherAuthority { cluster: String },
     /// Things that the spec names and AWS does not have. All at once.
     #[error("AWS does not have what the spec asks for")]
     Facts(Vec<FactProblem>),

@@ -1,5 +1,6 @@
 //! Use cases: one file for each command. They know what to do in which order; how is known below, and how it looks above.
 
+mod access;
 mod backup;
 mod begin;
 mod carry_out;
@@ -28,6 +29,7 @@ use crate::cloud::{Cloud, CloudFacts, CloudStatus, Identity};
 use crate::plan::Plan;
 use crate::store::{Clock, ObjectStore};
 
+pub use access::{Endpoint, certificate, endpoint, short_certificate, user_of_identity};
 pub use backup::{backup, snapshots};
 pub use carry_out::Applied;
 pub use create::create;

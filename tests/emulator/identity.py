@@ -1,4 +1,4 @@
-"""How each service refuses credentials that have expired or that AWS does not know, and what they do not allow."""
+"""How each service refuses credentials that have expired or that AWS does not know."""
 
 from .accounts import EXPIRED_KEY, INVALID_KEY
 from .calls import Answer, Call
@@ -35,15 +35,3 @@ def _unknown(call: Call) -> Answer:
     if call.service == "ssm":
         return call.error("UnrecognizedClientException", _UNKNOWN, 400)
     return call.error("InvalidClientTokenId", _UNKNOWN, 403)
-
-
-def denied(call: Call) -> Answer:
-    """Permissions are those of the operator's policies: the texts name the call, and the services' codes differ."""
-    prefix = "elasticloadbalancing" if call.service == "elbv2" else call.service
-    user, action = f"arn:aws:iam::{call.account}:user/operator", f"{prefix}:{call.action}"
-    reason = f"User: {user} is not authorized to perform: {action} because no identity-based policy allows the action"
-    if call.service == "ec2":
-        return call.error("UnauthorizedOperation", f"You are not authorized to perform this operation. {reason}", 403)
-    if call.service in ("ssm", "servicequotas"):
-        return call.error("AccessDeniedException", reason, 400)
-    return call.error("AccessDenied", reason, 403)

@@ -6,6 +6,7 @@ Examples:
   kclust create dev.example.com --zones us-east-1a --dry-run
   kclust create dev.example.com --zones us-east-1a
   kclust validate dev.example.com
+  kclust kubeconfig dev.example.com
   kclust delete dev.example.com
 
 Exit codes:
@@ -73,6 +74,30 @@ Examples:
 
   Exit code 1 after --timeout names the control planes that have not answered;
   the request stays, and the same command waits for them again.";
+
+pub(super) const KUBECONFIG: &str = "\
+Examples:
+  kclust kubeconfig prod.example.com
+  kubectl get nodes
+
+  For a program that cannot run kclust:
+    kclust kubeconfig prod.example.com --admin 8h --out ci.kubeconfig
+
+  Take the context out again:
+    kclust kubeconfig --remove prod.example.com
+
+Environment:
+  KUBECONFIG             the files of kubectl
+  AWS_PROFILE            is written into the context, so that kubectl gets its
+                         credentials with the same profile";
+
+pub(super) const CREDENTIAL: &str = "\
+Examples:
+  kclust credential --cluster prod.example.com --state s3://acme-kclust
+
+Environment:
+  KUBERNETES_EXEC_INFO   what kubectl says about the cluster
+  XDG_CACHE_HOME         where credentials are kept, below kclust/credentials";
 
 pub(super) const RENDER: &str = "\
 Examples:

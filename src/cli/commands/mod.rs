@@ -2,14 +2,17 @@
 
 mod backups;
 mod change;
+mod credential;
 mod delete;
 mod get;
 mod iam_policy;
+mod kubeconfig;
 mod look;
 mod manifests;
 mod operator;
 mod session;
 mod spec_source;
+mod surroundings;
 mod topology;
 mod validate;
 mod watch;
@@ -73,6 +76,11 @@ pub async fn run(cli: Cli) -> u8 {
     let mut streams = Streams::new(terminal, cli.global.output);
     match dispatch(&cli, &mut streams).await {
         Ok(code) => code,
+        // Kubectl shows what its plugins say above an error of its own.
+        Err(error) if matches!(cli.command, Command::Credential(_)) => {
+            streams.tell(&error.render_brief(style));
+            error.exit_code()
+        }
         Err(error) => {
             streams.tell(&error.render(style));
             error.exit_code()
@@ -90,6 +98,8 @@ async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
         Command::IamPolicy(args) => iam_policy::iam_policy(cli, args, streams).await,
         Command::Backup(args) => backups::backup(cli, args, streams).await,
         Command::Restore(args) => backups::restore(cli, args, streams).await,
+        Command::Kubeconfig(args) => kubeconfig::kubeconfig(cli, args, streams).await,
+        Command::Credential(args) => credential::credential(cli, args, streams).await,
         Command::Get(GetCommand::Clusters) => get::clusters(cli, streams).await,
         Command::Get(GetCommand::Spec(args)) => get::spec(cli, args, streams).await,
         Command::Get(GetCommand::Groups(args)) => get::groups(cli, args, streams).await,
