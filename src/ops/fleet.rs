@@ -22,8 +22,10 @@ const BOOTS: usize = 200;
 const CONCURRENCY: usize = 8;
 /// Looks between two that ask for the versions of the launch templates, which change when somebody updates the cluster.
 const TEMPLATES_EVERY: u32 = 6;
-/// Looks between two attempts to reach a Kubernetes API that did not answer.
+/// Looks between two that ask a Kubernetes API that did not answer, or has more to say than fits on a page.
 const API_EVERY: u32 = 6;
+/// Nodes that are listed at every look: some 10 KiB each.
+const NODES_EVERY_LOOK: usize = 500;
 /// The last word of the boot program.
 const BOOTED: &str = "done";
 
@@ -81,9 +83,7 @@ impl<'a> FleetWatch<'a> {
         let kubernetes = async {
             match (&self.access, &self.last) {
                 (Err(reason), _) => KubernetesView::Skipped { reason: reason.clone() },
-                (Ok(_), Some(last))
-                    if !matches!(last.kubernetes, KubernetesView::Reachable { .. }) && !number.is_multiple_of(API_EVERY) =>
-                {
+                (Ok(_), Some(last)) if !is_cheap(&last.kubernetes) && !number.is_multiple_of(API_EVERY) => {
                     last.kubernetes.clone()
                 }
                 (Ok((address, pki)), _) => self.api.probe(address, pki).await,
@@ -138,6 +138,11 @@ pub(super) async fn groups_with_reasons(aws: &dyn Aws, cluster: &Cluster) -> Res
         Ok::<_, CloudError>(group)
     });
     reasons.buffered(CONCURRENCY).try_collect().await
+}
+
+/// Whether the API can be asked at every look.
+fn is_cheap(view: &KubernetesView) -> bool {
+    matches!(view, KubernetesView::Reachable { nodes, .. } if nodes.len() <= NODES_EVERY_LOOK)
 }
 
 /// What it takes to ask the Kubernetes API: its name, and keys to sign a certificate with; or why it cannot be asked.
