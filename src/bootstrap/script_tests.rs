@@ -143,7 +143,7 @@ fn admins_are_bound_once_and_whatever_became_of_that_stays() {
 #[test]
 fn admins_are_those_of_the_certificates() {
     let program = program("minimal");
-    let binding = &super::tests::documents(written(&program, "/etc/kclust/admins.yaml"))[0];
+    let binding = &super::tests::documents(super::tests::written_file(&program, "/etc/kclust/admins.yaml"))[0];
     assert_eq!(binding["subjects"][0]["name"], crate::pki::ADMINS);
     assert_eq!(binding["roleRef"]["name"], "cluster-admin");
 }
