@@ -6,7 +6,7 @@ use super::error::{answer_without, own, translate};
 use super::reference::resolve;
 use super::{Aws, autoscaling, ec2, elbv2, iam, leftovers, observe, route53};
 use crate::cloud::{
-    Cloud, CloudError, Creation, ErrorClass, Identity, Leftover, Observed, Outputs, Physical, Readiness, Scope, World,
+    Cloud, CloudError, Creation, ErrorClass, Fence, Identity, Leftover, Observed, Outputs, Physical, Readiness, Scope, World,
 };
 use crate::model::{Resource, ResourceId};
 
@@ -14,6 +14,10 @@ use crate::model::{Resource, ResourceId};
 impl Cloud for Aws {
     fn region(&self) -> &str {
         self.region()
+    }
+
+    fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     async fn identity(&self) -> Result<Identity, CloudError> {

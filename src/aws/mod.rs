@@ -10,6 +10,7 @@ mod ec2;
 mod elbv2;
 mod error;
 mod facts;
+mod fence;
 mod iam;
 mod leftovers;
 mod observe;
@@ -31,6 +32,7 @@ pub struct Aws {
     pub(crate) ssm: aws_sdk_ssm::Client,
     pub(crate) sts: aws_sdk_sts::Client,
     region: String,
+    fence: crate::cloud::Fence,
 }
 
 impl Aws {

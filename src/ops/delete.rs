@@ -7,14 +7,16 @@ use tokio::time::{Instant, sleep};
 
 use crate::apply::Report;
 use crate::cloud::{ErrorClass, Leftover, Observed, Scope, World};
-use crate::model::{Desired, ResourceId, build, load_balancer_name};
+use crate::model::{Desired, ResourceId, build};
 use crate::plan::{self, Action, Change, Context, Operation, Plan, Step, Work};
 use crate::spec::ClusterName;
-use crate::store::ClusterStore;
+use crate::store::{ClusterStore, StoreError};
 
 use super::begin::{Recorded, no_such_cluster, recorded, scope};
 use super::carry_out::{Applied, Right, execute_recorded};
 use super::error::OpsError;
+use super::history::recorded_or_archived;
+use super::stateless::{Traces, trace};
 use super::{Approval, Ending, Environment};
 
 /// How long what controllers inside the cluster made may take to go: the interfaces of a load balancer hold on to security groups
@@ -35,14 +37,28 @@ pub struct DeleteOptions {
 pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: DeleteOptions) -> Result<Ending, OpsError> {
     let store = environment.state_of(name);
     environment.operator.phase("reading the state");
-    let recorded = recorded(&store, environment.objects.root()).await?;
-    let (scope, desired) = known_scope(environment, name, recorded.as_ref());
-    if let Some(owner) = recorded.as_ref().and_then(|recorded| recorded.facts.as_ref()).map(|facts| &facts.value.account)
+    let recorded = match recorded(&store, environment.objects.root()).await {
+        // A spec and facts of the history are as good to delete by, and without them there are the tags.
+        Err(OpsError::Store(StoreError::Lost { .. })) => match recorded_or_archived(&store, environment.objects.root()).await {
+            Err(OpsError::Store(StoreError::Lost { .. })) => None,
+            other => other?,
+        },
+        other => other?,
+    };
+    if let Some(owner) = recorded.as_ref().map(|recorded| &recorded.facts.value.account)
         && *owner != environment.identity.account
     {
         let (owner, account) = (owner.clone(), environment.identity.account.clone());
         return Err(OpsError::OtherAccount { cluster: name.to_string(), owner, account });
     }
+    // Where to look: as the state says, or else what can be worked out.
+    let (Traces { scope, unproven }, desired) = match &recorded {
+        Some(Recorded { cluster, facts, .. }) => {
+            let desired = build(cluster, &facts.value);
+            (Traces { scope: scope(cluster, &facts.value, &desired), unproven: Vec::new() }, desired)
+        }
+        None => (trace(environment, name).await?, Desired::new()),
+    };
     let world = environment.observe(&scope, &store, &desired).await?;
     let leftovers = leftovers(environment, &scope).await?;
     if recorded.is_none() && world.resources.is_empty() && world.duplicates.is_empty() && leftovers.is_empty() {
@@ -51,7 +67,8 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
             false => remove_lock(environment, &store).await,
         };
     }
-    let plan = removal_plan(name, &world, &leftovers)?;
+    let mut plan = removal_plan(name, &world, &leftovers)?;
+    plan.warnings.extend(unproven);
     if options.dry_run {
         return Ok(Ending::Planned(plan));
     }
@@ -63,7 +80,7 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     // A store that is gone is made again: without it there is no lock, and two operators could work against each other.
     environment.objects.ensure().await?;
     let right = Right::take(environment, &store, &Operation::Delete.to_string()).await?;
-    let result = under_lock(environment, &store, &scope, &desired, options, &right).await;
+    let result = right.explain(name, under_lock(environment, &store, &scope, &desired, options, &right).await);
     right.give_back(environment).await;
     result.map(Ending::Applied)
 }
@@ -77,27 +94,6 @@ async fn remove_lock(environment: &Environment<'_>, store: &ClusterStore<'_>) ->
     right?.give_back(environment).await;
     let cluster = store.cluster().to_string();
     Ok(Ending::Applied(Applied { operation: Operation::Delete, cluster, report: Report::default() }))
-}
-
-/// Where to look: as the state says; without state, by the tag alone.
-fn known_scope(environment: &Environment<'_>, name: &ClusterName, recorded: Option<&Recorded>) -> (Scope, Desired) {
-    if let Some(recorded) = recorded
-        && let Some(facts) = &recorded.facts
-    {
-        let desired = build(&recorded.cluster, &facts.value);
-        return (scope(&recorded.cluster, &facts.value, &desired), desired);
-    }
-    let load_balancer = load_balancer_name(environment.aws.region(), name.as_str());
-    let scope = Scope {
-        cluster: name.to_string(),
-        vpc: None,
-        zone_id: None,
-        record_names: Vec::new(),
-        instance_profiles: Vec::new(),
-        load_balancer_name: Some(load_balancer.clone()),
-        target_group_name: Some(load_balancer),
-    };
-    (scope, Desired::new())
 }
 
 async fn leftovers(environment: &Environment<'_>, scope: &Scope) -> Result<Vec<Leftover>, OpsError> {
@@ -181,6 +177,9 @@ async fn under_lock(
                 }
             }
         }
+    }
+    if let Some(reason) = right.is_lost() {
+        return Err(OpsError::LockLost { cluster: scope.cluster.clone(), reason, report: Box::new(applied.report) });
     }
     environment.operator.phase("removing the state");
     store.remove_all(!options.delete_backups).await?;

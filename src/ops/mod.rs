@@ -8,7 +8,9 @@ mod delete;
 mod error;
 mod facts;
 mod get;
+mod history;
 mod iam_policy;
+mod lines;
 mod manifests;
 mod reconcile;
 mod render;
@@ -16,6 +18,7 @@ mod restore;
 #[cfg(test)]
 mod slot_tests;
 mod slots;
+mod stateless;
 mod update;
 mod validate;
 
@@ -33,12 +36,13 @@ pub use delete::{DeleteOptions, delete};
 pub use error::{OpsError, Unanswered};
 pub use facts::FactProblem;
 pub use get::{cluster_names, cluster_spec};
+pub use history::{History, HistoryLine, SpecChange, history, newest_spec, revision_spec};
 pub use iam_policy::{OperatorPolicy, policy_of_cluster, policy_of_spec};
 pub use manifests::ManifestReader;
 pub use render::{Artefact, render};
 pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
 pub use slots::SlotState;
-pub use update::update;
+pub use update::{Target, update};
 pub use validate::{ApiProbe, validate};
 
 /// All of AWS that a command may need.

@@ -4,6 +4,7 @@ mod backups;
 mod change;
 mod delete;
 mod get;
+mod history;
 mod iam_policy;
 mod look;
 mod manifests;
@@ -86,6 +87,7 @@ async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
         Command::Get(GetCommand::Clusters) => get::clusters(cli, streams).await,
         Command::Get(GetCommand::Spec(args)) => get::spec(cli, args, streams).await,
         Command::Get(GetCommand::Backups(args)) => backups::list(cli, args, streams).await,
+        Command::Get(GetCommand::History(args)) => history::list(cli, args, streams).await,
         Command::Schema => {
             streams.print(&format!("{:#}\n", crate::spec::json_schema()))?;
             Ok(exit::DONE)
