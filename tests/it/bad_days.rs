@@ -4,6 +4,7 @@ mod access;
 pub mod denied;
 mod input;
 mod interrupted;
+mod operators;
 mod state;
 mod surroundings;
 
