@@ -10,5 +10,6 @@ mod health;
 mod kubernetes_api;
 mod lifecycle;
 mod readme;
+mod secrets;
 mod soak;
 mod transcripts;
