@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cloud;
 pub mod diag;
 pub mod health;
+pub mod inventory;
 pub mod model;
 pub mod ops;
 pub mod pki;
@@ -18,4 +19,5 @@ pub mod spec;
 pub mod store;
 #[cfg(test)]
 mod test_support;
+pub mod topology;
 mod yaml;

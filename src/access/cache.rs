@@ -96,7 +96,7 @@ fn lock(directory: &Path, file: &Path) -> io::Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file.with_extension("lock"))?;
     let metadata = fs::metadata(directory)?;
-    if metadata.uid() != lock.metadata()?.uid() || metadata.mode() & 0o077 != 0 {
+    if metadata.uid() != lock.metadata()?.uid() || !is_closed(&metadata) {
         return Err(io::Error::other(format!("{} is open to others", directory.display())));
     }
     lock.lock()?;
@@ -105,7 +105,9 @@ fn lock(directory: &Path, file: &Path) -> io::Result<File> {
 
 /// What the file holds, if nobody else could have put it there and it is good at `now`.
 fn kept(file: &Path, now: Timestamp) -> Option<ClientCertificate> {
-    if fs::symlink_metadata(file).ok().is_none_or(|metadata| !metadata.is_file() || metadata.mode() & 0o077 != 0) {
+    let directory = fs::metadata(file.parent()?).ok()?;
+    let metadata = fs::symlink_metadata(file).ok()?;
+    if !metadata.is_file() || !is_closed(&metadata) || !is_closed(&directory) {
         return None;
     }
     let document: Json = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
@@ -113,6 +115,11 @@ fn kept(file: &Path, now: Timestamp) -> Option<ClientCertificate> {
     let certificate = ClientCertificate { certificate: text("certificate")?, key: Secret::new(text("key")?) };
     let (begin, end) = certificate_validity(&certificate.certificate).ok()?;
     (begin <= now && now < end - EARLY).then_some(certificate)
+}
+
+/// Neither the group nor others may do anything.
+fn is_closed(metadata: &fs::Metadata) -> bool {
+    metadata.mode() & 0o077 == 0
 }
 
 fn keep(file: &Path, certificate: &ClientCertificate) -> io::Result<()> {
@@ -230,8 +237,8 @@ mod tests {
         assert_eq!(bed.made(), 2);
         assert!(bed.files().iter().filter(|file| file.extension().unwrap() == "json").all(|file| mode(file) == 0o600));
         fs::set_permissions(bed.home.path().join(".cache/kclust/credentials/dev"), fs::Permissions::from_mode(0o777)).unwrap();
-        bed.ask("dev", "bob", now()).await;
-        bed.ask("dev", "bob", now()).await;
+        bed.ask("dev", "alice", now()).await;
+        bed.ask("dev", "alice", now()).await;
         assert_eq!(bed.made(), 4, "nothing is kept where others may write");
     }
 

@@ -94,6 +94,7 @@ impl Aws {
         Self {
             autoscaling: client!(aws_sdk_autoscaling),
             ec2: client!(aws_sdk_ec2),
+            elb: client!(aws_sdk_elasticloadbalancing),
             elbv2: client!(aws_sdk_elasticloadbalancingv2),
             iam: client!(aws_sdk_iam),
             route53: client!(aws_sdk_route53),

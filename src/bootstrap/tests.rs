@@ -37,6 +37,7 @@ pub(super) fn facts(cluster: &Cluster) -> Facts {
         hosted_zone: None,
         network: None,
         manifests: BTreeMap::new(),
+        user_tags: Default::default(),
         slot_addresses: cluster.slots().into_iter().map(|slot| (slot.name, address(slot.index))).collect(),
         state: StateLocation {
             bucket: "kclust-state".into(),

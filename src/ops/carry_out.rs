@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::apply::{CONCURRENCY, Provisioner, Report, execute};
-use crate::cloud::{Outputs, World};
+use crate::cloud::{Facts, Leftover, Outputs, World};
 use crate::pki::ClusterPki;
 use crate::plan::{Operation, Plan};
 use crate::spec::{Cluster, ClusterName, to_yaml};
@@ -20,6 +20,8 @@ pub struct Applied {
     pub operation: Operation,
     pub cluster: String,
     pub report: Report,
+    /// After a removal: data of the cluster's users that stays.
+    pub kept: Vec<Leftover>,
 }
 
 /// The right to change a cluster, held while `work` runs. When it is lost, `stop` is requested.
@@ -160,7 +162,12 @@ async fn under_lock(
         }
     }
     keys(environment, store, pki).await?;
-    take_up(environment, store, &plan, &world, unfinished, right).await
+    let applied = take_up(environment, store, &plan, &world, unfinished, right).await?;
+    let user_tags = cluster.tags.keys().cloned().collect();
+    if facts.user_tags != user_tags {
+        store.write_facts(&Facts { user_tags, ..facts }, Condition::Always).await?;
+    }
+    Ok(applied)
 }
 
 /// The cluster's keys, where it has some; a bundle that is damaged or gone is made again of the single files, where these are whole.
@@ -251,7 +258,7 @@ async fn take_up(
     if !report.is_complete() {
         return Err(OpsError::Interrupted { cluster, operation, report: Box::new(report) });
     }
-    Ok(Applied { operation, cluster, report })
+    Ok(Applied { operation, cluster, report, kept: Vec::new() })
 }
 
 /// The ledger of the same operation, when it was interrupted.

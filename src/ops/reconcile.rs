@@ -1,7 +1,5 @@
 //! The common middle of `create` and `update`: facts, model, world, plan; and `validate`'s first half.
 
-use std::collections::BTreeSet;
-
 use crate::bootstrap;
 use crate::cloud::{Facts, World};
 use crate::model::{Resource, build};
@@ -40,19 +38,16 @@ pub(super) async fn prepare(
         return Err(OpsError::OtherAccount { cluster: cluster.name.to_string(), owner, account });
     }
     let mut facts = facts::resolve(environment, cluster, known, reading).await?;
+    facts.user_tags.extend(recorded.iter().flat_map(|recorded| recorded.cluster.tags.keys().cloned()));
     let mut desired = build(cluster, &facts);
     check_user_data(desired.values())?;
-    let world = environment.observe(&scope(cluster, &facts, &desired), store, &desired).await?;
+    let world = environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?;
     let lost = manifests::lost(cluster, &desired, &world);
     if !lost.is_empty() && reading != Reading::Never {
         manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;
         desired = build(cluster, &facts);
     }
-    let mut user_tags: BTreeSet<String> = cluster.tags.keys().cloned().collect();
-    if let Some(recorded) = recorded {
-        user_tags.extend(recorded.cluster.tags.keys().cloned());
-    }
-    let context = Context { cluster: cluster.name.as_str(), operation, user_tags };
+    let context = Context { cluster: cluster.name.as_str(), operation, user_tags: facts.user_tags.clone() };
     let plan = plan::reconcile(&context, &desired, &world)?;
     Ok(Prepared { facts, world, plan })
 }

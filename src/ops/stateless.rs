@@ -1,6 +1,8 @@
 //! Where to look for a cluster whose state is gone. Its resources tell by their tags and names; what has neither, a record in
 //! somebody's hosted zone and the network that it was put into, is worked out from those.
 
+use std::collections::BTreeMap;
+
 use crate::cloud::{CloudError, ErrorClass, HostedZone, Scope, World};
 use crate::model::{DnsRecord, RecordAddress, RecordValue, Ref, Resource, load_balancer_name};
 use crate::spec::ClusterName;
@@ -24,6 +26,7 @@ pub(super) async fn trace(environment: &Environment<'_>, name: &ClusterName) -> 
         vpc: None,
         zone_id: None,
         record_names: Vec::new(),
+        known: BTreeMap::new(),
         instance_profiles: Vec::new(),
         load_balancer_name: Some(load_balancer.clone()),
         target_group_name: Some(load_balancer.clone()),

@@ -11,6 +11,7 @@ use crate::spec::ClusterName;
 use super::Environment;
 use super::begin::{no_such_cluster, recorded};
 use super::error::OpsError;
+use super::fleet::groups_with_reasons;
 use super::manifests::Reading;
 use super::reconcile::prepare;
 
@@ -39,7 +40,7 @@ pub async fn validate(environment: &Environment<'_>, name: &ClusterName, api: &d
         }
     };
     let (groups, instances, targets, kubernetes) =
-        tokio::join!(environment.aws.groups(&cluster), environment.aws.instances(&cluster), targets, async {
+        tokio::join!(groups_with_reasons(environment.aws, &cluster), environment.aws.instances(&cluster), targets, async {
             match (health::api_address(&cluster, &prepared.world), store.read_pki().await) {
                 (None, _) => KubernetesView::Skipped { reason: "the API has no address yet".to_owned() },
                 (Some(_), Err(error)) => KubernetesView::Skipped { reason: error.to_string() },

@@ -34,6 +34,7 @@ fn facts() -> Facts {
         hosted_zone: Some(HostedZone { id: "Z1".into(), name: "example.com".into(), private: false }),
         network: None,
         manifests: BTreeMap::new(),
+        user_tags: Default::default(),
         slot_addresses: BTreeMap::from([("cp-1".into(), "10.0.0.10".parse().unwrap())]),
         state: StateLocation { bucket: "memory".into(), prefix: "team/prod".into(), region: "us-east-1".into() },
     }

@@ -124,6 +124,10 @@ def _name_things(names: Names, kinds: dict) -> None:
     for kind, known, thing in nameless:
         owner = thing.get("vpc") or thing.get("subnet") or thing.get("attachedTo") or thing.get("instance")
         names.add(known, f"{kind} of {names.of(owner)}")
+    for instance in kinds.get("instances", {}).values():
+        template = instance["tags"].get("aws:ec2launchtemplate:id")
+        if template and template not in kinds.get("launchTemplates", {}):
+            names.add(template, "a template that is gone")
     for interface in kinds.get("networkInterfaces", {}).values():
         # AWS gives what asks for none any free address.
         if _ID_TAG not in interface["tags"]:

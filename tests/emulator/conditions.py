@@ -3,7 +3,7 @@
 Known by account number, so that corrections of moto's models can ask. With nothing set, nothing is slow.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import quotas
 
@@ -22,15 +22,17 @@ class Conditions:
     lingering_seconds: float = 0
     # How long EC2 does not know a new instance profile, or one with a new role.
     profile_seconds: float = 0
-    # How much of everything there may be. Quotas that are not named have AWS's default values; None: no quotas.
-    quotas: dict[str, int] | None = None
+    # How much of everything there may be; "default" is what AWS gives a new account.
+    quotas: dict[str, int] | str = field(default_factory=dict)
 
     def __post_init__(self):
         unknown = set(self.throttle or {}) - {"speed"}
         if unknown:
             raise ValueError(f"throttle takes speed only, not {', '.join(sorted(unknown))}")
-        if self.quotas is not None:
-            object.__setattr__(self, "quotas", quotas.with_defaults(self.quotas))
+        object.__setattr__(self, "quotas", quotas.checked(self.quotas))
+
+    def quota(self, name: str) -> int:
+        return self.quotas.get(name, quotas.RAISED)
 
 
 NONE = Conditions()

@@ -9,7 +9,7 @@ from moto.s3.models import s3_backends
 
 from . import accounts, canonical, later, permissions, seeds, state, world
 from .calls import Answer
-from .corrections import listings, quotas
+from .corrections import listings
 
 CONTROL_PREFIX = "/_emulator/"
 
@@ -101,7 +101,8 @@ class Control:
         return {"ok": True}
 
     def set_quotas(self, account, document):
-        quotas.put(account, document)
+        """Of all conditions only these."""
+        self.emulator.faults.set_quotas(account, document or {})
         return {"ok": True}
 
     def world(self, account, document):

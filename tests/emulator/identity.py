@@ -1,4 +1,7 @@
-"""How each service refuses credentials that have expired or that AWS does not know, and what they do not allow."""
+"""How each service refuses credentials that have expired or that AWS does not know.
+
+A region that the account has not enabled does not know its credentials either, and says no more than that.
+"""
 
 from .accounts import EXPIRED_KEY, INVALID_KEY
 from .calls import Answer, Call
@@ -6,11 +9,17 @@ from .calls import Answer, Call
 _EXPIRED = "The security token included in the request is expired"
 _UNKNOWN = "The security token included in the request is invalid."
 
+# Regions that were opened later are off until an account enables them; here nobody has enabled this one.
+NOT_ENABLED = "af-south-1"
+_GLOBAL = ("iam", "route53")
+
 
 def refusal(call: Call) -> Answer | None:
     if call.access_key == EXPIRED_KEY:
         return expired(call)
     if call.access_key == INVALID_KEY:
+        return _unknown(call)
+    if call.region == NOT_ENABLED and call.service not in _GLOBAL:
         return _unknown(call)
     return None
 
@@ -35,15 +44,3 @@ def _unknown(call: Call) -> Answer:
     if call.service == "ssm":
         return call.error("UnrecognizedClientException", _UNKNOWN, 400)
     return call.error("InvalidClientTokenId", _UNKNOWN, 403)
-
-
-def denied(call: Call) -> Answer:
-    """Permissions are those of the operator's policies: the texts name the call, and the services' codes differ."""
-    prefix = "elasticloadbalancing" if call.service == "elbv2" else call.service
-    user, action = f"arn:aws:iam::{call.account}:user/operator", f"{prefix}:{call.action}"
-    reason = f"User: {user} is not authorized to perform: {action} because no identity-based policy allows the action"
-    if call.service == "ec2":
-        return call.error("UnauthorizedOperation", f"You are not authorized to perform this operation. {reason}", 403)
-    if call.service in ("ssm", "servicequotas"):
-        return call.error("AccessDeniedException", reason, 400)
-    return call.error("AccessDenied", reason, 403)

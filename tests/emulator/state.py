@@ -8,7 +8,7 @@ from moto.s3.models import s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
 from . import later, permissions
-from .corrections import idempotency, quotas
+from .corrections import idempotency
 
 # What kclust changes. The other services' backends stay as they are, and what refers to them goes on doing so.
 _SERVICES = ("autoscaling", "ec2", "elb", "elbv2", "iam", "route53", "s3")
@@ -25,7 +25,6 @@ def forget(account: str) -> None:
     idempotency.forget(account)
     later.forget(account)
     permissions.forget(account)
-    quotas.forget(account)
     _snapshots.pop(account, None)
 
 

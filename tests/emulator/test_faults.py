@@ -162,14 +162,19 @@ class LostAnswers(FaultTest):
 class OwnWords(FaultTest):
     """A rule for all services need not know their codes."""
 
-    CALLS = (("ec2", "describe_vpcs"), ("iam", "list_roles"), ("elbv2", "describe_load_balancers"), ("s3", "list_buckets"))
+    CALLS = (
+        ("ec2", "describe_vpcs", {}),
+        ("iam", "list_roles", {}),
+        ("elbv2", "describe_load_balancers", {}),
+        ("s3", "list_objects_v2", {"Bucket": "nobodys"}),
+    )
 
     def codes(self, do: str) -> list[tuple[str, int]]:
         self.rules({"do": do})
         codes = []
-        for service, method in self.CALLS:
+        for service, method, arguments in self.CALLS:
             with self.assertRaises(ClientError) as caught:
-                getattr(self.client(service), method)()
+                getattr(self.client(service), method)(**arguments)
             answer = caught.exception.response
             codes.append((answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]))
         return codes

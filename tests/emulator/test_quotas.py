@@ -5,14 +5,23 @@ from .support import AwsTest
 
 class QuotaTest(AwsTest):
     def quotas(self, **quotas: int) -> None:
-        self.control("PUT", "conditions", {"quotas": quotas})
+        """Names with `_` where the quotas have `-`."""
+        named = {name.replace("_", "-"): value for name, value in quotas.items()}
+        self.control("PUT", "conditions", {"quotas": named})
 
     def test_without_quotas_there_is_no_end(self):
         for number in range(7):
             self.vpc(f"10.{number}.0.0/16")
 
-    def test_a_quota_that_is_not_set_has_its_default(self):
-        self.quotas()
+    def test_a_quota_that_is_not_set_is_raised(self):
+        self.quotas(addresses=0)
+        self.vpc()
+        service_quotas = self.client("service-quotas")
+        told = service_quotas.get_service_quota(ServiceCode="vpc", QuotaCode="L-F678F1CE")["Quota"]["Value"]
+        self.assertGreater(told, 1000)
+
+    def test_the_defaults_of_aws(self):
+        self.control("PUT", "conditions", {"quotas": "default"})
         for number in range(4):  # beside the default VPC
             self.vpc(f"10.{number}.0.0/16")
         self.refused("VpcLimitExceeded", self.vpc)
@@ -25,7 +34,7 @@ class QuotaTest(AwsTest):
         vpc = self.vpc()
         subnet = self.subnet(vpc)
         self.quotas(
-            vpcs=2, addresses=0, internet_gateways=0, subnets_per_vpc=1, route_tables_per_vpc=1, security_groups=3
+            vpcs=2, addresses=0, internet_gateways=0, subnets=1, route_tables=1, security_groups=3
         )
         self.refused("VpcLimitExceeded", self.vpc)
         self.refused("AddressLimitExceeded", self.ec2.allocate_address, Domain="vpc")
@@ -40,7 +49,7 @@ class QuotaTest(AwsTest):
     def test_nat_gateways_of_a_zone(self):
         vpc = self.vpc()
         here, there = self.subnet(vpc), self.subnet(vpc, "10.0.1.0/24", "us-east-1b")
-        self.quotas(nat_gateways_per_zone=1)
+        self.quotas(nat_gateways=1)
 
         def create(subnet: str) -> str:
             created = self.ec2.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")
@@ -64,7 +73,7 @@ class QuotaTest(AwsTest):
 
     def test_vcpus(self):
         subnet = self.subnet(self.vpc())
-        self.quotas(vcpus=4, spot_vcpus=2)
+        self.quotas(vcpus_standard=4, vcpus_spot_standard=2)
         error = self.refused("VcpuLimitExceeded", lambda: self.run_instances(3, subnet))
         self.assertIn("current vCPU limit of 4 allows", str(error))
         first = self.run_instances(2, subnet)["Instances"][0]["InstanceId"]
@@ -79,7 +88,7 @@ class QuotaTest(AwsTest):
         """The group is made; that it does not grow is told by its activities."""
         subnet = self.subnet(self.vpc())
         self.template()
-        self.quotas(vcpus=4)
+        self.quotas(vcpus_standard=4)
         self.autoscaling.create_auto_scaling_group(
             AutoScalingGroupName="nodes",
             MinSize=3,

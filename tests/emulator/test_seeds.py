@@ -77,7 +77,7 @@ class Seeds(AwsTest):
         self.seed("many-foreign", **counts)
         world = self.world()
         here = world["regions"]["us-east-1"]
-        for kind in ("loadBalancers", "classicLoadBalancers", "targetGroups", "autoScalingGroups", "volumes", "keyPairs"):
+        for kind in ("loadBalancers", "classicLoadBalancers", "targetGroups", "autoScalingGroups", "volumes"):
             self.assertEqual(len(here[kind]), 2, kind)
         self.assertEqual((len(world["route53"]), len(here["launchTemplates"])), (2, 3))
 
@@ -100,21 +100,28 @@ class Seeds(AwsTest):
     def test_what_controllers_make(self):
         _, nodes = self.cluster()
         made = self.seed("controllers", region="us-east-1", cluster="prod.example.com")
-        self.refused("DependencyViolation", self.ec2.delete_security_group, GroupId=made["classic-load-balancer"]["group"])
+        group = made["classic-load-balancer"]["group"]
+        self.refused("DependencyViolation", self.ec2.delete_security_group, GroupId=group)
         (rules,) = self.ec2.describe_security_groups(GroupIds=[nodes])["SecurityGroups"]
         self.assertEqual(len(rules["IpPermissions"]), 2)
         world = self.world()["regions"]["us-east-1"]
-        counts = {kind: len(world[kind]) for kind in ("loadBalancers", "classicLoadBalancers", "targetGroups", "volumes")}
+        kinds = ("loadBalancers", "classicLoadBalancers", "targetGroups", "volumes")
+        counts = {kind: len(world[kind]) for kind in kinds}
         # The snapshot is of the same volume's twin; the instance has a root volume.
         self.assertEqual(counts, {"loadBalancers": 2, "classicLoadBalancers": 1, "targetGroups": 2, "volumes": 3})
-        again = self.seed("controllers", region="us-east-1", cluster="prod.example.com", service="api", make=["ingress"])
+        arguments = {"region": "us-east-1", "cluster": "prod.example.com", "service": "api"}
+        again = self.seed("controllers", make=["ingress"], **arguments)
         self.assertEqual(list(again), ["ingress"])
 
     def test_what_is_in_the_way(self):
         vpc, _ = self.cluster()
-        kinds = ["interface", "interface-with-group", "instance", "security-group", "rule", "network-acl", "route-table"]
-        kinds += ["subnet", "vpc-endpoint", "peering", "vpn-gateway", "load-balancer"]
+        kinds = ["interface", "interface-with-group", "instance", "security-group", "rule", "network-acl"]
+        kinds += ["route-table", "subnet", "vpc-endpoint", "peering", "vpn-gateway", "load-balancer"]
         arguments = {"region": "us-east-1", "cluster": "prod.example.com", "cidr": "10.0.200.0/24"}
         made = self.seed("in-the-way", make=kinds, **arguments)
         self.assertEqual(list(made), kinds)
         self.refused("DependencyViolation", self.ec2.delete_vpc, VpcId=vpc)
+        self.seed("out-of-the-way", region="us-east-1", made=made)
+        world = self.world()["regions"]["us-east-1"]
+        for kind in ("networkInterfaces", "instances", "networkAcls", "vpcEndpoints", "peerings", "vpnGateways"):
+            self.assertNotIn(kind, world)

@@ -1,6 +1,7 @@
 //! Bad input and bad days: a clear message, the right exit code, nothing changed.
 
 mod access;
+mod consistency;
 pub mod denied;
 mod input;
 mod interrupted;

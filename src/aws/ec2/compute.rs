@@ -36,13 +36,19 @@ async fn find_key_pair(client: &Client, wanted: &Tags) -> Result<Option<(String,
     Ok(answer.key_pairs.unwrap_or_default().into_iter().find_map(|pair| Some((pair.key_name?, pair.key_pair_id?))))
 }
 
+async fn find_key_pair_id(client: &Client, name: &str) -> Result<Option<String>, CloudError> {
+    let call = client.describe_key_pairs().filters(tags::filter("key-name", name));
+    let answer = call.send().await.map_err(|error| translate("ec2:DescribeKeyPairs", error))?;
+    Ok(answer.key_pairs.unwrap_or_default().into_iter().find_map(|pair| pair.key_pair_id))
+}
+
 pub(super) async fn update_key_pair(client: &Client, observed: &KeyPair, desired: &KeyPair) -> Result<(), CloudError> {
     const OPERATION: &str = "ec2:CreateTags";
     if observed.tags == desired.tags {
         return Ok(());
     }
-    // Everything else takes the name of a key pair; tagging takes its id.
-    let (_, id) = find_key_pair(client, &desired.tags)
+    // Everything else takes the name of a key pair; tagging takes its id. Its tags may be what it lost.
+    let id = find_key_pair_id(client, &observed.name)
         .await?
         .ok_or_else(|| own(OPERATION, ErrorClass::NotFound, format!("key pair {} is not there", desired.name)))?;
     tags::update(client, &id, &observed.tags, &desired.tags).await

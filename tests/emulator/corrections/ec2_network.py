@@ -15,7 +15,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 
 from .. import conditions, later
-from .addresses import has_internet_gateway, interfaces_in, let_go
+from .addresses import has_internet_gateway, hold, interfaces_in, let_go
 from .ec2_tags import forget_tags
 from .patching import after, before, corrects
 from .vpc_connections import connects
@@ -268,6 +268,15 @@ def endpoint_type(self):
                         f"route table {table_id} already has a route with destination-prefix-list-id "
                         f"{endpoint.destination_prefix_list_id}",
                     )
+
+
+@corrects(EC2Backend, "create_vpc_endpoint")
+def create_vpc_endpoint(original, self, *args, **kwargs):
+    """An interface endpoint holds the interfaces that it makes; in moto anybody may delete them."""
+    endpoint = original(self, *args, **kwargs)
+    for interface_id in endpoint.network_interface_ids or []:
+        hold(self.enis[interface_id], f"VPC Endpoint Interface {endpoint.id}", "vpc_endpoint")
+    return endpoint
 
 
 @corrects(EC2Backend, "modify_vpc_endpoint")

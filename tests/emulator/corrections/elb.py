@@ -13,7 +13,7 @@ from moto.elb.exceptions import ELBClientError, LoadBalancerNotFoundError
 from moto.elb.models import ELBBackend
 from moto.elb.responses import ELBResponse
 
-from .addresses import has_internet_gateway, managed_interface, remove_interface
+from .addresses import has_internet_gateway, let_go, managed_interface
 from .listings import Page
 from .patching import before, corrects
 
@@ -61,7 +61,7 @@ def free_interfaces(self, load_balancer_name):
         return
     ec2 = _ec2(self)
     for interface in [found for found in ec2.enis.values() if found.description == _description(load_balancer_name)]:
-        remove_interface(ec2, interface)
+        let_go(ec2, interface)
 
 
 @corrects(ELBResponse, "describe_load_balancers")

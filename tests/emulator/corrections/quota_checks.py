@@ -29,9 +29,9 @@ def _limits(owner, method: str, quota: str, used: Callable[..., int], refuse: Ca
 
     @before(owner, method)
     def within_quota(self, *args, **kwargs):
-        quotas = conditions.of(self.current_account).quotas
-        if quotas is not None and used(self) >= quotas[quota]:
-            raise refuse(quotas[quota])
+        largest = conditions.of(self.current_account).quotas.get(quota)
+        if largest is not None and used(self) >= largest:
+            raise refuse(largest)
 
 
 def _ec2(method: str, quota: str, used: Callable[..., int], code: str, things: str) -> None:
@@ -62,28 +62,28 @@ _ec2("create_vpc", "vpcs", lambda self: len(self.ec2_backend.vpcs), "VpcLimitExc
 _ec2("allocate_address", "addresses", lambda self: len(self.ec2_backend.addresses), "AddressLimitExceeded", "addresses")
 _ec2(
     "create_internet_gateway",
-    "internet_gateways",
+    "internet-gateways",
     lambda self: len(self.ec2_backend.internet_gateways),
     "InternetGatewayLimitExceeded",
     "internet gateways",
 )
 _ec2(
     "create_subnet",
-    "subnets_per_vpc",
+    "subnets",
     lambda self: _in_vpc(self, self.ec2_backend.describe_subnets()),
     "SubnetLimitExceeded",
     "subnets",
 )
 _ec2(
     "create_route_table",
-    "route_tables_per_vpc",
+    "route-tables",
     lambda self: _in_vpc(self, self.ec2_backend.route_tables.values()),
     "RouteTableLimitExceeded",
     "route tables",
 )
 _ec2(
     "create_security_group",
-    "security_groups",
+    "security-groups",
     lambda self: sum(len(groups) for groups in self.ec2_backend.groups.values()),
     "SecurityGroupLimitExceeded",
     "security groups",
@@ -91,7 +91,7 @@ _ec2(
 _limits(
     EC2Response,
     "create_nat_gateway",
-    "nat_gateways_per_zone",
+    "nat-gateways",
     _nat_gateways_in_zone,
     lambda largest: EC2ClientError(
         "NatGatewayLimitExceeded", f"Performing this operation would exceed the limit of {largest} NAT gateways"
@@ -101,32 +101,49 @@ _limits(
 
 # vCPUs
 
-# The quotas of standard instances (A, C, D, H, I, M, R, T, Z); accelerated and other families have their own.
-_STANDARD = re.compile(r"(?!hpc|inf|dl)[acdhimrtz][a-z]*\d")
+# Families of instance types that share a quota; those of others are not looked at.
+_FAMILIES = {
+    "standard": re.compile(r"(?!hpc|inf|dl)[acdhimrtz][a-z]*\d"),
+    "f": re.compile(r"f\d"),
+    "g": re.compile(r"(g|vt)\d"),
+    "inf": re.compile(r"inf\d"),
+    "p": re.compile(r"p\d"),
+}
 
 
-def vcpus(instance_type: str) -> int:
-    return INSTANCE_TYPES[instance_type]["VCpuInfo"]["DefaultVCpus"] if _STANDARD.match(instance_type) else 0
+def _vcpu_quota(instance_type: str, spot: bool) -> str | None:
+    for family, pattern in _FAMILIES.items():
+        if pattern.match(instance_type):
+            return f"vcpus-spot-{family}" if spot else f"vcpus-{family}"
+    return None
 
 
-def _used_vcpus(backend, spot: bool) -> int:
+def _vcpus(instance_type: str) -> int:
+    return INSTANCE_TYPES[instance_type]["VCpuInfo"]["DefaultVCpus"]
+
+
+def _used_vcpus(backend, quota: str) -> int:
     return sum(
-        vcpus(instance.instance_type)
+        _vcpus(instance.instance_type)
         for reservation in backend.reservations.values()
         for instance in reservation.instances
-        if instance.state in ("pending", "running") and (instance.lifecycle == "spot") == spot
+        if instance.state in ("pending", "running")
+        and _vcpu_quota(instance.instance_type, instance.lifecycle == "spot") == quota
     )
 
 
 @corrects(Launch, "run")
 def run_within_quota(original, self, count):
     """Of RunInstances and of groups alike."""
-    quotas = conditions.of(self.backend.account_id).quotas
-    if quotas is not None and self.instance_type in INSTANCE_TYPES:
-        spot = (self.spec.get("InstanceMarketOptions") or {}).get("MarketType") == "spot"
-        largest = quotas["spot_vcpus" if spot else "vcpus"]
-        if _used_vcpus(self.backend, spot) + count * vcpus(self.instance_type) > largest:
-            raise _too_many_vcpus(spot, largest)
+    spot = (self.spec.get("InstanceMarketOptions") or {}).get("MarketType") == "spot"
+    quota = _vcpu_quota(self.instance_type, spot)
+    largest = conditions.of(self.backend.account_id).quotas.get(quota)
+    if (
+        largest is not None
+        and self.instance_type in INSTANCE_TYPES
+        and _used_vcpus(self.backend, quota) + count * _vcpus(self.instance_type) > largest
+    ):
+        raise _too_many_vcpus(spot, largest)
     return original(self, count)
 
 
@@ -145,7 +162,7 @@ def _too_many_vcpus(spot: bool, largest: int) -> EC2ClientError:
 
 
 def _load_balancers(kind: str) -> None:
-    quota = f"{kind}_load_balancers"
+    quota = f"{kind}-load-balancers"
 
     def used(response) -> int:
         if response._get_param("Type", "application") != kind:
@@ -171,14 +188,14 @@ _load_balancers("application")
 _limits(
     ELBV2Response,
     "create_target_group",
-    "target_groups",
+    "target-groups",
     lambda self: len(self.elbv2_backend.target_groups),
     lambda largest: ELBClientError("TooManyTargetGroups", "The maximum number of target groups has been reached"),
 )
 _limits(
     AutoScalingResponse,
     "create_auto_scaling_group",
-    "auto_scaling_groups",
+    "auto-scaling-groups",
     lambda self: len(self.autoscaling_backend.autoscaling_groups),
     lambda largest: AutoscalingClientError("LimitExceeded", f"You have reached your limit of {largest} groups"),
 )
@@ -192,7 +209,7 @@ _limits(
 _limits(
     IamResponse,
     "create_instance_profile",
-    "instance_profiles",
+    "instance-profiles",
     lambda self: len(self.backend.instance_profiles),
     lambda largest: LimitExceededException(f"Cannot exceed quota for InstanceProfilesPerAccount: {largest}"),
 )
@@ -210,7 +227,7 @@ class TooManyHostedZones(Route53ClientError):
 _limits(
     Route53,
     "create_hosted_zone",
-    "hosted_zones",
+    "hosted-zones",
     lambda self: len(self.backend.zones),
     lambda largest: TooManyHostedZones(),
 )

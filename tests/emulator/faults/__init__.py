@@ -11,6 +11,7 @@ business of corrections: see conditions.
 """
 
 import threading
+from dataclasses import replace
 
 from .. import conditions
 from ..calls import Answer, Call
@@ -57,6 +58,10 @@ class Faults:
         with self._lock:
             self._accounts.setdefault(account, _Account()).set_conditions(wanted)
             conditions.put(account, wanted)
+
+    def set_quotas(self, account: str, quotas: dict[str, int] | str) -> None:
+        with self._lock:
+            conditions.put(account, replace(conditions.of(account), quotas=quotas))
 
     def of_launch(self, account: str) -> str | None:
         """The message of a fault for LaunchInstance: no call of AWS, but what a group does to grow."""

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
-from .. import identity
+from .. import identity, permissions
 from ..calls import Answer, Call
 from ..connection import Connection
 from .rules import Rule
@@ -71,7 +71,7 @@ class Ruled(Delayed):
             case "throttle":
                 return throttled(call)
             case "deny":
-                return identity.denied(call)
+                return permissions.denied(call)
             case "expire":
                 return identity.expired(call)
             case "truncate":

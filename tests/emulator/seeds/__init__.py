@@ -7,7 +7,7 @@ from .controllers import controllers
 from .crowd import many_foreign
 from .decoys import decoys
 from .existing_vpc import EXISTING_REGION, existing_vpc
-from .in_the_way import in_the_way
+from .in_the_way import in_the_way, out_of_the_way
 from .parts import hosted_zone
 
 
@@ -19,6 +19,7 @@ def plant(emulator, account: str, document: dict) -> dict:
         "existing-vpc": existing_vpc,
         "in-the-way": in_the_way,
         "many-foreign": many_foreign,
+        "out-of-the-way": out_of_the_way,
         "zone": zone,
     }
     if document["what"] not in seeds:

@@ -124,8 +124,12 @@ def _network_load_balancer(aws: Client, place: _Place) -> dict:
 
 
 def _ingress(aws: Client, place: _Place) -> dict:
-    """An application load balancer of the AWS Load Balancer Controller, with the group that all of them share."""
-    marks = {"elbv2.k8s.aws/cluster": place.cluster, "ingress.k8s.aws/stack": f"default/{place.service}"}
+    """A load balancer of the AWS Load Balancer Controller, with the group that all of them share.
+
+    An application load balancer, which needs two zones; in a single one that of a Service.
+    """
+    kind, what = ("application", "ingress") if len(place.subnets) > 1 else ("network", "service")
+    marks = {"elbv2.k8s.aws/cluster": place.cluster, f"{what}.k8s.aws/stack": f"default/{place.service}"}
     of_cluster = hashlib.sha256(place.cluster.encode()).hexdigest()[:10]
     shared = _group(
         aws,
@@ -140,16 +144,15 @@ def _ingress(aws: Client, place: _Place) -> dict:
         place,
         name,
         "[k8s] Managed SecurityGroup for LoadBalancer",
-        {**marks, "ingress.k8s.aws/resource": "ManagedLBSecurityGroup"},
+        {**marks, f"{what}.k8s.aws/resource": "ManagedLBSecurityGroup"},
     )
     _let_in(aws, place.nodes, shared, "elbv2.k8s.aws/targetGroupBinding=shared")
     # Groups that name each other: neither goes before a rule does.
     _let_in(aws, shared, front)
     _let_in(aws, front, shared)
-    tags = _list({**marks, "ingress.k8s.aws/resource": "LoadBalancer"})
-    made = _balance(
-        aws, place, name, "application", f"k8s-default-{place.service[:8]}-{place.uid('alb')[:10]}", tags, [front, shared]
-    )
+    tags = _list({**marks, f"{what}.k8s.aws/resource": "LoadBalancer"})
+    target_group = f"k8s-default-{place.service[:8]}-{place.uid('alb')[:10]}"
+    made = _balance(aws, place, name, kind, target_group, tags, [front, shared])
     return {**made, "groups": [front, shared]}
 
 
@@ -216,7 +219,8 @@ def _snapshot(aws: Client, place: _Place) -> dict:
         "CSIVolumeSnapshotName": f"snapshot-{place.uid('snapshot')[:12]}",
         "ebs.csi.aws.com/cluster": "true",
     }
-    return {"volume": volume, "snapshot": aws.ec2.create_snapshot(VolumeId=volume, **tagged("snapshot", tags))["SnapshotId"]}
+    snapshot = aws.ec2.create_snapshot(VolumeId=volume, **tagged("snapshot", tags))["SnapshotId"]
+    return {"volume": volume, "snapshot": snapshot}
 
 
 def _karpenter(aws: Client, place: _Place) -> dict:

@@ -19,8 +19,9 @@ _KINDS = (
 
 
 def many_foreign(aws: Client, document: dict) -> dict:
-    """As many of each kind as the document says. Load balancers and target groups lie in `vpc` and its `subnets`, or in a
-    network of their own.
+    """As many of each kind as the document says.
+
+    Load balancers and target groups lie in `vpc` and its `subnets`, or in a network of their own.
     """
     counts = {kind: document.get(kind, 0) for kind in _KINDS}
     for number in range(counts["roles"]):
@@ -116,7 +117,5 @@ def _groups(aws: Client, count: int) -> None:
             DesiredCapacity=0,
             VPCZoneIdentifier=subnets[0],
             LaunchTemplate={"LaunchTemplateId": template, "Version": "$Latest"},
-            Tags=[
-                {"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in _tags(number).items()
-            ],
+            Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in _tags(number).items()],
         )

@@ -91,3 +91,32 @@ def _vpn_gateway(ec2, vpc: str) -> str:
     gateway = ec2.create_vpn_gateway(Type="ipsec.1", **tagged("vpn-gateway", _OWNER))["VpnGateway"]["VpnGatewayId"]
     ec2.attach_vpn_gateway(VpcId=vpc, VpnGatewayId=gateway)
     return gateway
+
+
+def out_of_the_way(aws: Client, document: dict) -> dict:
+    """Their owner has removed what `in-the-way` has `made`."""
+    ec2 = aws.ec2
+    removers = {
+        "interface": lambda made: ec2.delete_network_interface(NetworkInterfaceId=made),
+        "interface-with-group": lambda made: ec2.delete_network_interface(NetworkInterfaceId=made),
+        "instance": lambda made: ec2.terminate_instances(InstanceIds=[made]),
+        "security-group": lambda made: ec2.delete_security_group(GroupId=made),
+        "rule": lambda made: ec2.delete_security_group(GroupId=made),
+        "network-acl": lambda made: ec2.delete_network_acl(NetworkAclId=made),
+        "route-table": lambda made: ec2.delete_route_table(RouteTableId=made),
+        "subnet": lambda made: ec2.delete_subnet(SubnetId=made),
+        "vpc-endpoint": lambda made: ec2.delete_vpc_endpoints(VpcEndpointIds=[made]),
+        "peering": lambda made: ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=made),
+        "vpn-gateway": lambda made: _detach(ec2, made),
+        "load-balancer": lambda made: aws.elbv2.delete_load_balancer(LoadBalancerArn=made),
+    }
+    for what, made in document["made"].items():
+        removers[what](made)
+    return {}
+
+
+def _detach(ec2, gateway: str) -> None:
+    (found,) = ec2.describe_vpn_gateways(VpnGatewayIds=[gateway])["VpnGateways"]
+    for attachment in found["VpcAttachments"]:
+        ec2.detach_vpn_gateway(VpnGatewayId=gateway, VpcId=attachment["VpcId"])
+    ec2.delete_vpn_gateway(VpnGatewayId=gateway)

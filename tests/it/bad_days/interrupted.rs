@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use super::{CLUSTER, CREATE, DELETE, SPEC};
+use super::{CLUSTER, CREATE, DELETE, SPEC, changed};
 use crate::harness::{Account, Running};
 
 /// Every call takes its time, so that there is a middle to be interrupted in.
@@ -134,6 +134,31 @@ fn killed_while_a_cluster_is_deleted() {
         account.set_faults(&json!([]));
         account.is_clean_after_delete(&before);
     }
+}
+
+/// Killed while it takes a tag of the spec away, and by then the spec in the state is the new one: the tag goes all the same.
+#[test]
+fn killed_while_a_tag_is_removed() {
+    let tag = |world: &Json| {
+        let vpcs = world["regions"]["us-east-1"]["vpcs"].as_object().unwrap();
+        vpcs.values().next().unwrap()["tags"]["team"].clone()
+    };
+    let account = Account::new();
+    let tagged = account.file("tagged.yaml", &changed("spec:", "spec:\n  tags: {team: ml}"));
+    account.kclust(&["create", "-f", &tagged, "--yes", "-q"]).expect(0);
+    assert_eq!(tag(&account.world()), "ml");
+    let (running, mut begin) = Running::held(&account.command(&["update", "-f", SPEC, "--yes", "-q"]));
+    let untag = json!({ "service": "ec2", "action": "DeleteTags", "do": "kill", "pid": running.pid(), "times": 1 });
+    account.set_faults(&json!([untag]));
+    begin.write_all(b"\n").unwrap();
+    running.wait().expect(-1);
+    settled(&account);
+    account.set_faults(&json!([]));
+    account.kclust(&["update", CLUSTER, "--yes", "-q"]).expect(0);
+    assert_eq!(tag(&account.world()), Json::Null);
+    account.has_one_whole_cluster();
+    let facts: Json = serde_json::from_str(&account.state_object(&format!("{CLUSTER}/facts.json"))).unwrap();
+    assert_eq!(facts["facts"]["userTags"], json!([]));
 }
 
 /// Killed when nothing is left to do but to say so: the same command ends it, and does nothing else.

@@ -66,18 +66,17 @@ fn in_use((service, action): &Action) -> Option<Json> {
 
 /// Another change of the same thing is not finished.
 fn others_at_work((service, action): &Action) -> Option<Json> {
-    match (service.as_str(), action.as_str()) {
-        ("s3", "PutObject" | "DeleteObject") => Some(error(409, "ConditionalRequestConflict", "before", 1)),
-        ("s3", action) if action.starts_with("PutBucket") || action.starts_with("PutPublic") => {
-            Some(error(409, "OperationAborted", "before", 1))
-        }
-        ("route53", "ChangeResourceRecordSets") => Some(error(400, "PriorRequestNotComplete", "before", 2)),
-        ("autoscaling", action) if !action.starts_with("Describe") => Some(error(500, "ResourceContention", "before", 1)),
-        ("iam", action) if !action.starts_with("Get") && !action.starts_with("List") => {
-            Some(error(409, "ConcurrentModification", "before", 1))
-        }
-        _ => None,
-    }
+    let (status, code) = match (service.as_str(), action.as_str()) {
+        ("s3", "PutObject" | "DeleteObject") => (409, "ConditionalRequestConflict"),
+        ("s3", action) if action.starts_with("PutBucket") || action.starts_with("PutPublic") => (409, "OperationAborted"),
+        ("route53", "ChangeResourceRecordSets") => (400, "PriorRequestNotComplete"),
+        ("autoscaling", action) if !action.starts_with("Describe") => (500, "ResourceContention"),
+        ("iam", action) if !action.starts_with("Get") && !action.starts_with("List") => (409, "ConcurrentModification"),
+        _ => return None,
+    };
+    let mut rule = error(status, code, "before", 1);
+    rule["change"] = json!(true);
+    Some(rule)
 }
 
 /// What a call refers to was made a moment ago, and is not visible everywhere.

@@ -1,6 +1,7 @@
 //! Accounts in the states that commands are tried in, and what the commands make of them when nothing happens.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use aws_sdk_elasticloadbalancingv2::types::TargetGroupAttribute;
 use kclust::model::Kind;
@@ -32,6 +33,8 @@ pub struct Stage {
     from: &'static str,
     /// The calls that it makes.
     pub calls: Vec<Action>,
+    /// How long it takes, on this machine as busy as it is.
+    pub elapsed: Duration,
     /// The world that it makes, in its canonical form.
     pub reached: Json,
 }
@@ -49,6 +52,7 @@ impl Bench {
         let file = format!("examples/{}.yaml", example.name);
         let changed = account.file("changed.yaml", &changed(example));
         let create = Stage::new(&account, "create", "nothing", &["create", "-f", &file, "--yes", "-q"]);
+        account.restore("nothing");
         let cluster = Cluster::of_file(account, &file, example.cluster, REGION);
         (example.meddle)(&cluster);
         let account = cluster.account;
@@ -94,7 +98,9 @@ impl Stage {
     fn new(account: &Account, name: &'static str, from: &'static str, args: &[&str]) -> Self {
         account.restore(from);
         account.forget_calls();
+        let begun = Instant::now();
         account.kclust(args).expect(0);
+        let elapsed = begun.elapsed();
         let part = |call: &Json, name: &str| call[name].as_str().unwrap().to_owned();
         let calls = account.calls().iter().map(|call| (part(call, "service"), part(call, "action"))).collect();
         let reached = account.canonical_world();
@@ -104,7 +110,7 @@ impl Stage {
             account.kclust(&plan).expect(0);
         }
         assert_eq!(account.defects(), Vec::<Json>::new());
-        Self { name, args: args.iter().map(|arg| (*arg).to_owned()).collect(), from, calls, reached }
+        Self { name, args: args.iter().map(|arg| (*arg).to_owned()).collect(), from, calls, elapsed, reached }
     }
 
     pub fn args(&self) -> Vec<&str> {
@@ -146,6 +152,11 @@ fn differences(expected: &Json, found: &Json, path: &str, different: &mut Vec<St
             for key in keys {
                 let get = |of: &serde_json::Map<String, Json>| of.get(key).cloned().unwrap_or(Json::Null);
                 differences(&get(one), &get(other), &format!("{path}/{key}"), different);
+            }
+        }
+        (Json::Array(one), Json::Array(other)) if one.len() == other.len() => {
+            for (index, (one, other)) in one.iter().zip(other).enumerate() {
+                differences(one, other, &format!("{path}/{index}"), different);
             }
         }
         _ if expected == found => {}
