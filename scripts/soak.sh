@@ -14,3 +14,5 @@ names=("$@")
 [ $# -gt 0 ] || names=(soak::)
 # One after another: each test works on two accounts at a time.
 cargo test --locked --test it -- --ignored --nocapture --test-threads 1 "${names[@]}"
+# And what operators do to one state, tens of thousands of times.
+[ $# -gt 0 ] || cargo test --locked --no-default-features --lib -- --ignored --nocapture interleavings

@@ -146,7 +146,7 @@ impl<'a> Runner<'a> {
             let pause = pause(attempt, LONGEST_PAUSE);
             attempt += 1;
             self.observer.on(Event::Retrying { id: &step.id, error: &error, pause });
-            if !self.sleep(pause).await {
+            if !self.sleep(pause).await || self.stop.is_requested() {
                 return Outcome::Interrupted { made: None };
             }
             // A creation may be several calls, of which the first took effect; or its answer was lost.

@@ -6,7 +6,8 @@ use super::error::own;
 use super::reference::resolve;
 use super::{Aws, autoscaling, caller, ec2, elbv2, iam, leftovers, observe, obstacles, route53};
 use crate::cloud::{
-    Cloud, CloudError, Creation, ErrorClass, Identity, Leftover, Observed, Obstacles, Outputs, Physical, Readiness, Scope, World,
+    Cloud, CloudError, Creation, ErrorClass, Fence, Identity, Leftover, Observed, Obstacles, Outputs, Physical, Readiness, Scope,
+    World,
 };
 use crate::model::{Resource, ResourceId};
 
@@ -14,6 +15,10 @@ use crate::model::{Resource, ResourceId};
 impl Cloud for Aws {
     fn region(&self) -> &str {
         self.region()
+    }
+
+    fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     async fn identity(&self) -> Result<Identity, CloudError> {

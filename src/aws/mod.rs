@@ -11,6 +11,7 @@ mod ec2;
 mod elbv2;
 mod error;
 mod facts;
+mod fence;
 mod iam;
 mod leftovers;
 mod observe;
@@ -35,6 +36,7 @@ pub struct Aws {
     pub(crate) ssm: aws_sdk_ssm::Client,
     pub(crate) sts: aws_sdk_sts::Client,
     region: String,
+    fence: crate::cloud::Fence,
 }
 
 impl Aws {

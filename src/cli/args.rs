@@ -108,8 +108,8 @@ pub enum Command {
 
     /// Bring a cluster to a changed spec
     ///
-    /// With a file, the cluster is brought to that spec. Without one, it is brought back to the spec that it has: whatever was
-    /// changed or removed by other means is put right.
+    /// With a file, the cluster is brought to that spec, and with --from-history to one that it had. Without either, it is brought
+    /// back to the spec that it has: whatever was changed or removed by other means is put right.
     #[command(after_long_help = examples::UPDATE)]
     Update(UpdateArgs),
 
@@ -241,6 +241,11 @@ pub enum GetCommand {
 
     /// List the snapshots of a cluster's etcd, the newest first
     Backups(NameArgs),
+    /// List the specs that a cluster has had, the newest first
+    ///
+    /// Each line says when which spec was applied, by whom and with which version of kclust, and how many lines of it were
+    /// added and removed. `kclust update --from-history N` brings one back.
+    History(NameArgs),
 }
 
 #[derive(Debug, Args)]
@@ -347,6 +352,12 @@ pub struct UpdateArgs {
     /// It names the cluster; NAME may be left out. Files that it names as manifests of addons are read again.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+
+    /// Bring back the spec of this revision
+    ///
+    /// `kclust get history` lists them. This also repairs a state whose cluster.yaml or facts.json is damaged or gone.
+    #[arg(long, value_name = "N", conflicts_with = "file", value_parser = clap::value_parser!(u32).range(1..))]
+    pub from_history: Option<u32>,
 
     #[command(flatten)]
     pub change: ChangeArgs,

@@ -128,6 +128,7 @@ impl CliError {
                 | OpsError::OtherRegion { .. }
                 | OpsError::UserDataTooLarge { .. }
                 | OpsError::NotConfirmed
+                | OpsError::NoSuchRevision { .. }
                 | OpsError::NoSuchSnapshot { .. }
                 | OpsError::EarlierCluster { .. }
                 | OpsError::Plan(PlanError::Irreplaceable { .. } | PlanError::SlotRemoval { .. }) => exit::USAGE,
@@ -271,8 +272,13 @@ fn ops_words(error: &OpsError) -> Words {
             .hint("add --yes to carry it out, or --dry-run to only look"),
         OpsError::NotApplied { cluster, operation, report } => report_words(error.to_string(), cluster, *operation, report),
         OpsError::Interrupted { cluster, operation, report } => report_words(error.to_string(), cluster, *operation, report),
-        OpsError::LockLost { cluster, report, .. } => report_words(error.to_string(), cluster, Operation::Update, report)
-            .hint("look who else works on the cluster before running the command again"),
+        OpsError::LockLost { cluster, report, .. } => {
+            let words = match report.total {
+                0 => Words::new(error.to_string()),
+                _ => report_words(error.to_string(), cluster, Operation::Update, report),
+            };
+            words.hint("nothing more was changed; look who else works on the cluster before running the command again")
+        }
         OpsError::Left { left, cluster, blockers, refused } => {
             let mut words = Words::new(error.to_string()).cause(format!("still there: {}", list(left)));
             for blocker in blockers {
@@ -289,6 +295,13 @@ fn ops_words(error: &OpsError) -> Words {
                 ),
                 (true, false) => format!("change what keeps AWS from it, and run `kclust delete {cluster}` again to finish"),
             })
+        }
+        OpsError::NoSuchRevision { cluster, known, .. } => {
+            let known = match (known.first(), known.last()) {
+                (Some(first), Some(last)) if first != last => format!("its revisions are {first} to {last}"),
+                _ => format!("its only revision is {}", list(known)),
+            };
+            Words::new(error.to_string()).hint(format!("{known}; `kclust get history {cluster}` lists them"))
         }
         OpsError::NoSuchSnapshot { cluster, newest, .. } => {
             if newest.is_empty() {
@@ -326,9 +339,10 @@ fn ops_words(error: &OpsError) -> Words {
                  snapshot; `kclust validate {cluster}` tells whether they work"
             ))
         }
-        OpsError::StoredSpec { problem, .. } => Words::new(error.to_string())
-            .cause(problem.trim_end())
-            .hint("it was written by another version of kclust, or by hand; earlier specs are in history/ beside it"),
+        OpsError::StoredSpec { cluster, problem } => Words::new(error.to_string()).cause(problem.trim_end()).hint(format!(
+            "another version of kclust wrote it: use that one, or go back to a spec that this one can read: `kclust get history \
+                 {cluster}` lists them, and `kclust update {cluster} --from-history N` brings one back"
+        )),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod backups;
 pub mod commands;
 mod completion;
 pub mod error;
+pub mod history;
 pub mod listing;
 pub mod log;
 mod progress;

@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod facts;
+mod fence;
 pub mod leftover;
 pub mod status;
 pub mod world;
@@ -16,6 +17,7 @@ use crate::spec::{Architecture, Cluster, Image, InstanceType};
 
 pub use error::{CloudError, ErrorClass};
 pub use facts::{ExistingNetwork, Facts, HostedZone, Identity, InstanceTypeFacts, ResolvedImage, ResolvedManifest};
+pub use fence::Fence;
 pub use leftover::{Blocker, Leftover, Obstacles};
 pub use status::{GroupStatus, InstanceStatus, TargetState};
 pub use world::{Observed, Outputs, Physical, World};
@@ -71,6 +73,11 @@ pub enum Readiness {
 pub trait Cloud: Send + Sync {
     /// The region that regional calls go to.
     fn region(&self) -> &str;
+
+    /// What keeps its calls back. A cloud without one has none to keep back.
+    fn fence(&self) -> Fence {
+        Fence::default()
+    }
 
     /// Who the credentials belong to (`sts:GetCallerIdentity`).
     async fn identity(&self) -> Result<Identity, CloudError>;

@@ -38,12 +38,12 @@ pub async fn endpoint(environment: &Environment<'_>, name: &ClusterName) -> Resu
     };
     let pki = keys(environment.objects.as_ref(), name).await?;
     let cluster = &recorded.cluster;
-    let address = match (cluster.api_name(), &recorded.facts) {
-        (Some(name), _) => Some(name),
-        (None, None) => None,
-        (None, Some(facts)) => {
-            let desired = build(cluster, &facts.value);
-            let world = environment.observe(&scope(cluster, &facts.value, &desired, &recorded), &store, &desired).await?;
+    let address = match cluster.api_name() {
+        Some(name) => Some(name),
+        None => {
+            let facts = &recorded.facts.value;
+            let desired = build(cluster, facts);
+            let world = environment.observe(&scope(cluster, facts, &desired, &recorded), &store, &desired).await?;
             health::api_address(cluster, &world)
         }
     };

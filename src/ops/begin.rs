@@ -5,17 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cloud::{Facts, Observed, Physical, Scope, World};
 use crate::model::{ControlPlaneSettings, Desired, Resource, ResourceId, SettingsError, load_balancer_name};
 use crate::spec::{self, Cluster, ClusterName};
-use crate::store::{AppliedSpec, Area, ClusterStore, Ledger, ObjectStore, StoreError, Stored, clusters};
+use crate::store::{AppliedSpec, Area, ClusterStore, Ledger, ObjectStore, RecordedFacts, StoreError, Version, clusters};
 
 use super::Environment;
 use super::error::OpsError;
+use super::history::parsed;
 
 /// A cluster as the state knows it.
 pub(super) struct Recorded {
     pub(super) applied: AppliedSpec,
     pub(super) cluster: Cluster,
-    pub(super) facts: Option<Stored<Facts>>,
-    ledger: Option<Ledger>,
+    pub(super) facts: RecordedFacts,
+    /// Of `cluster.yaml` as it was read; `None` where there is none.
+    pub(super) version: Option<Version>,
+    /// Why `cluster.yaml` cannot be read: `applied` then is from the history.
+    pub(super) damage: Option<String>,
+    pub(super) ledger: Option<Ledger>,
 }
 
 impl Recorded {
@@ -88,12 +93,34 @@ fn name_targets(world: &mut World, desired: &Desired) {
 
 /// The cluster in the state; `None` when there is none.
 pub(super) async fn recorded(store: &ClusterStore<'_>, root: &str) -> Result<Option<Recorded>, OpsError> {
-    let Some(applied) = store.read_spec().await? else { return Ok(None) };
+    let Some(applied) = store.read_spec().await? else {
+        return match store.lost_spec().await? {
+            Some(lost) => Err(lost.into()),
+            None => Ok(None),
+        };
+    };
     let name = store.cluster();
-    let cluster = spec::load(&format!("{root}/{name}/cluster.yaml"), &applied.text)
-        .map_err(|problems| OpsError::StoredSpec { cluster: name.to_string(), problem: problems.to_string() })?;
-    let (facts, ledger) = tokio::join!(store.read_facts(), store.read_ledger());
-    Ok(Some(Recorded { applied, cluster, facts: facts?, ledger: ledger?.map(|stored| stored.value) }))
+    let cluster = parsed(&format!("{root}/{name}/cluster.yaml"), name, &applied)?;
+    let (facts, ledger) = tokio::join!(store.read_facts(), recorded_ledger(store));
+    let facts = recorded_facts(store, facts?).await?;
+    let version = Some(applied.version.clone());
+    Ok(Some(Recorded { applied, cluster, facts, version, damage: None, ledger: ledger? }))
+}
+
+/// The ledger is a help: one that is damaged is none.
+pub(super) async fn recorded_ledger(store: &ClusterStore<'_>) -> Result<Option<Ledger>, StoreError> {
+    match store.read_ledger().await {
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        ledger => Ok(ledger?.map(|stored| stored.value)),
+    }
+}
+
+/// Facts are written before the spec: where there is a spec, they are there or were lost.
+pub(super) async fn recorded_facts(store: &ClusterStore<'_>, facts: Option<RecordedFacts>) -> Result<RecordedFacts, OpsError> {
+    match facts {
+        Some(facts) => Ok(facts),
+        None => Err(store.lost_facts().await.into()),
+    }
 }
 
 pub(super) async fn no_such_cluster(objects: &dyn ObjectStore, name: &ClusterName) -> OpsError {

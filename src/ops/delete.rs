@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 
 use crate::apply::Report;
 use crate::cloud::{Leftover, Observed, Obstacles, Scope, World};
-use crate::model::{Desired, ResourceId, build, load_balancer_name};
+use crate::model::{Desired, ResourceId, build};
 use crate::plan::{self, Context, Fate, Operation, Plan};
 use crate::spec::ClusterName;
-use crate::store::ClusterStore;
+use crate::store::{ClusterStore, StoreError};
 
-use super::begin::{Recorded, no_such_cluster, recorded, scope};
+use super::begin::{no_such_cluster, recorded, scope};
 use super::carry_out::{Applied, Right};
 use super::error::OpsError;
+use super::history::recorded_or_archived;
+use super::stateless::{Traces, trace};
 use super::{Approval, Ending, Environment};
 
 /// What may go beyond the cluster's own resources.
@@ -41,19 +43,35 @@ impl DeleteOptions {
 pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: DeleteOptions) -> Result<Ending, OpsError> {
     let store = environment.state_of(name);
     environment.operator.phase("reading the state");
-    let recorded = recorded(&store, environment.objects.root()).await?;
-    let (scope, desired) = known_scope(environment, name, recorded.as_ref());
-    if let Some(owner) = recorded.as_ref().and_then(|recorded| recorded.facts.as_ref()).map(|facts| &facts.value.account)
+    let recorded = match recorded(&store, environment.objects.root()).await {
+        // A spec and facts of the history are as good to delete by, and without them there are the tags.
+        Err(OpsError::Store(StoreError::Lost { .. })) => match recorded_or_archived(&store, environment.objects.root()).await {
+            Err(OpsError::Store(StoreError::Lost { .. })) => None,
+            other => other?,
+        },
+        other => other?,
+    };
+    if let Some(owner) = recorded.as_ref().map(|recorded| &recorded.facts.value.account)
         && *owner != environment.identity.account
     {
         let (owner, account) = (owner.clone(), environment.identity.account.clone());
         return Err(OpsError::OtherAccount { cluster: name.to_string(), owner, account });
     }
+    // Where to look: as the state says, or else what can be worked out.
+    let (Traces { scope, unproven }, desired) = match &recorded {
+        Some(recorded) => {
+            let (cluster, facts) = (&recorded.cluster, &recorded.facts.value);
+            let desired = build(cluster, facts);
+            (Traces { scope: scope(cluster, facts, &desired, Some(recorded)), unproven: Vec::new() }, desired)
+        }
+        None => (trace(environment, name).await?, Desired::new()),
+    };
     let world = environment.observe(&scope, &store, &desired).await?;
     environment.operator.phase("looking for what the cluster made by itself, and for what is in the way");
     let (leftovers, obstacles) = tokio::join!(leftovers(environment, &scope), obstacles(environment, &scope));
     let (leftovers, obstacles) = (leftovers?, obstacles?);
-    let plan = removal_plan(name, &world, &leftovers, &obstacles, options)?;
+    let mut plan = removal_plan(name, &world, &leftovers, &obstacles, options)?;
+    plan.warnings.extend(unproven);
     if recorded.is_none() && plan.is_empty() {
         return match options.dry_run {
             true => Err(no_such_cluster(environment.objects.as_ref(), name).await),
@@ -72,7 +90,7 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     environment.objects.ensure().await?;
     let right = Right::take(environment, &store, &Operation::Delete.to_string()).await?;
     let removal = passes::Removal { environment, store: &store, scope: &scope, desired: &desired, options, right: &right };
-    let result = removal.carry_out().await;
+    let result = right.explain(name, removal.carry_out().await);
     right.give_back(environment).await;
     result.map(Ending::Applied)
 }
@@ -86,28 +104,6 @@ async fn remove_lock(environment: &Environment<'_>, store: &ClusterStore<'_>) ->
     right?.give_back(environment).await;
     let cluster = store.cluster().to_string();
     Ok(Ending::Applied(Applied { operation: Operation::Delete, cluster, report: Report::default(), kept: Vec::new() }))
-}
-
-/// Where to look: as the state says; without state, by the tag alone.
-fn known_scope(environment: &Environment<'_>, name: &ClusterName, recorded: Option<&Recorded>) -> (Scope, Desired) {
-    if let Some(recorded) = recorded
-        && let Some(facts) = &recorded.facts
-    {
-        let desired = build(&recorded.cluster, &facts.value);
-        return (scope(&recorded.cluster, &facts.value, &desired, recorded), desired);
-    }
-    let load_balancer = load_balancer_name(environment.aws.region(), name.as_str());
-    let scope = Scope {
-        cluster: name.to_string(),
-        vpc: None,
-        zone_id: None,
-        record_names: Vec::new(),
-        known: recorded.map(Recorded::made).unwrap_or_default(),
-        instance_profiles: Vec::new(),
-        load_balancer_name: Some(load_balancer.clone()),
-        target_group_name: Some(load_balancer),
-    };
-    (scope, Desired::new())
 }
 
 async fn leftovers(environment: &Environment<'_>, scope: &Scope) -> Result<Vec<Leftover>, OpsError> {

@@ -42,6 +42,9 @@ pub enum OpsError {
     Manifests(Vec<FactProblem>),
     #[error("there is no cluster {cluster} in {root}")]
     NoSuchCluster { cluster: String, root: String, known: Vec<String> },
+    /// `update --from-history` with a number that no revision has.
+    #[error("cluster {cluster} has no revision {wanted}")]
+    NoSuchRevision { cluster: String, wanted: u32, known: Vec<u32> },
     /// `create` with another spec than the cluster has. Lines that differ, `-` as applied, `+` as given.
     #[error("cluster {cluster} exists already, with another spec")]
     DifferentSpec { cluster: String, differences: Vec<String> },

@@ -10,7 +10,9 @@ mod error;
 mod facts;
 mod fleet;
 mod get;
+mod history;
 mod iam_policy;
+mod lines;
 mod manifests;
 mod reconcile;
 mod render;
@@ -18,6 +20,7 @@ mod restore;
 #[cfg(test)]
 mod slot_tests;
 mod slots;
+mod stateless;
 mod topology;
 mod update;
 mod validate;
@@ -38,13 +41,14 @@ pub use error::{OpsError, Unanswered};
 pub use facts::FactProblem;
 pub use fleet::FleetWatch;
 pub use get::{ClusterEntry, Observation, cluster_entries, cluster_names, cluster_spec, observation};
+pub use history::{History, HistoryLine, SpecChange, history, newest_spec, revision_spec};
 pub use iam_policy::{OperatorPolicy, policy_of_cluster, policy_of_spec};
 pub use manifests::ManifestReader;
 pub use render::{Artefact, render};
 pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
 pub use slots::SlotState;
 pub use topology::topology;
-pub use update::update;
+pub use update::{Target, update};
 pub use validate::{ApiProbe, validate};
 
 /// All of AWS that a command may need.

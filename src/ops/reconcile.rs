@@ -30,7 +30,7 @@ pub(super) async fn prepare(
     reading: Reading,
 ) -> Result<Prepared, OpsError> {
     let identity = &environment.identity;
-    let known = recorded.and_then(|recorded| recorded.facts.as_ref()).map(|stored| &stored.value);
+    let known = recorded.map(|recorded| &recorded.facts.value);
     if let Some(known) = known
         && known.account != identity.account
     {

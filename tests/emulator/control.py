@@ -2,7 +2,10 @@
 
 import contextlib
 import json
+from datetime import timedelta
 from urllib.parse import parse_qs
+
+from moto.s3.models import s3_backends
 
 from . import accounts, canonical, later, permissions, seeds, state, world
 from .calls import Answer
@@ -31,6 +34,7 @@ class Control:
             ("POST", "snapshot"): self.snapshot,
             ("POST", "restore"): self.restore,
             ("POST", "seed"): self.seed,
+            ("POST", "age"): self.age,
             ("POST", "reset"): self.reset,
         }
 
@@ -125,6 +129,13 @@ class Control:
     def seed(self, account, document):
         with self.emulator.locks.lock(account, "ec2"):
             return seeds.plant(self.emulator, account, document)
+
+    def age(self, account, document):
+        """Makes an object of a bucket older than it is."""
+        with self.emulator.locks.lock(account, "s3"):
+            bucket = s3_backends[account]["aws"].buckets[document["bucket"]]
+            bucket.keys[document["key"]].last_modified -= timedelta(seconds=document["seconds"])
+        return {"ok": True}
 
     def reset(self, account, document):
         with self.whole(account):

@@ -5,6 +5,7 @@ mod consistency;
 pub mod denied;
 mod input;
 mod interrupted;
+mod operators;
 mod state;
 mod surroundings;
 

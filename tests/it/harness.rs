@@ -236,12 +236,24 @@ impl Account {
 
     /// Sends a request to S3 as a client of this account would. Nobody looks at signatures.
     pub fn s3(&self, method: &str, path: &str, region: &str, body: &str) -> String {
-        let credential = format!("{}/20260101/{region}/s3/aws4_request", self.access_key());
-        let headers = format!(
-            "Content-Type: application/octet-stream\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0\r\n"
-        );
-        http(method, &format!("/{path}"), &headers, body)
+        self.rest("s3", method, path, region, body)
+    }
+
+    /// As [`Self::s3`], to another service that has paths.
+    pub fn rest(&self, service: &str, method: &str, path: &str, region: &str, body: &str) -> String {
+        let kind = "Content-Type: application/octet-stream\r\n";
+        http(method, &format!("/{path}"), &format!("{kind}{}", self.authorization(service, region)), body)
+    }
+
+    /// Sends a request to a service that takes forms, such as EC2.
+    pub fn form(&self, service: &str, region: &str, body: &str) -> String {
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        http("POST", "/", &format!("{kind}{}", self.authorization(service, region)), body)
+    }
+
+    fn authorization(&self, service: &str, region: &str) -> String {
+        let credential = format!("{}/20260101/{region}/{service}/aws4_request", self.access_key());
+        format!("Authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0\r\n")
     }
 
     /// Text of an object of the state store.
@@ -252,6 +264,29 @@ impl Account {
     /// Puts an object into the state store, behind kclust's back.
     pub fn put_state_object(&self, key: &str, content: &str) {
         self.s3("PUT", &format!("kclust-state-{}/{key}", self.id), "us-east-1", content);
+    }
+
+    /// Makes an object of the state store older than it is, by the store's clock.
+    pub fn age_state_object(&self, key: &str, seconds: u32) {
+        let object = json!({ "bucket": format!("kclust-state-{}", self.id), "key": key, "seconds": seconds });
+        control("POST", &format!("age?account={}", self.id), Some(&object));
+    }
+
+    pub fn remove_state_object(&self, key: &str) {
+        self.s3("DELETE", &format!("kclust-state-{}/{key}", self.id), "us-east-1", "");
+    }
+
+    /// Text of one version of an object of the state store.
+    pub fn state_version(&self, key: &str, id: &str) -> String {
+        self.s3("GET", &format!("kclust-state-{}/{key}?versionId={id}", self.id), "us-east-1", "")
+    }
+
+    /// Texts of all versions of an object of the state store.
+    pub fn state_versions(&self, key: &str) -> Vec<String> {
+        let list = self.s3("GET", &format!("kclust-state-{}?versions&prefix={key}", self.id), "us-east-1", "");
+        let versions = list.split("<Version>").skip(1);
+        let ids = versions.filter_map(|version| version.split_once("<VersionId>")?.1.split_once('<')).map(|(id, _)| id);
+        ids.map(|id| self.state_version(key, id)).collect()
     }
 
     /// Writes a file into the account's directory.

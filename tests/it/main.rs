@@ -13,5 +13,6 @@ mod kubernetes_api;
 mod lifecycle;
 mod look;
 mod readme;
+mod secrets;
 mod soak;
 mod transcripts;

@@ -43,7 +43,10 @@ Examples:
     kclust update -f prod.yaml --dry-run
 
   Is the cluster what the spec says? 0: yes, 10: no:
-    kclust update prod.example.com --dry-run --detailed-exitcode";
+    kclust update prod.example.com --dry-run --detailed-exitcode
+
+  Back to an earlier spec, one of `kclust get history prod.example.com`:
+    kclust update prod.example.com --from-history 3";
 
 pub(super) const VALIDATE: &str = "\
 Examples:
@@ -117,6 +120,7 @@ pub(super) const GET: &str = "\
 Examples:
   kclust get clusters
   kclust get spec prod.example.com > prod.yaml
+  kclust get history prod.example.com
   kclust get instances prod.example.com --watch
   kclust get topology prod.example.com --out prod.svg";
 

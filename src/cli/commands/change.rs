@@ -8,7 +8,7 @@ use crate::apply::Stop;
 use crate::cli::error::{CliError, exit};
 use crate::cli::{ChangeArgs, Cli, CreateArgs, Progress, UpdateArgs};
 use crate::cloud::Leftover;
-use crate::ops::{self, Applied, Ending, OpsError};
+use crate::ops::{self, Applied, Ending, OpsError, Target};
 use crate::plan::{Operation, Plan};
 
 use super::operator::Terminals;
@@ -32,22 +32,24 @@ pub(super) async fn create(cli: &Cli, args: &CreateArgs, streams: &mut Streams) 
 
 pub(super) async fn update(cli: &Cli, args: &UpdateArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let name = args.name.name.as_ref();
-    let (session, name, changed) = match &args.file {
-        Some(file) => {
-            let cluster = spec_source::from_file(file, name, streams)?;
-            let session = Session::for_cluster(&cli.global, &cluster).await?.beside(file);
-            (session, cluster.name.clone(), Some(cluster))
-        }
-        None => {
-            let (session, name) = Session::for_name(&cli.global, name).await?;
-            (session, name, None)
-        }
+    let given = args.file.as_ref().map(|file| spec_source::from_file(file, name, streams)).transpose()?;
+    let (session, name) = match (&args.file, &given) {
+        (Some(file), Some(cluster)) => (Session::for_cluster(&cli.global, cluster).await?.beside(file), cluster.name.clone()),
+        _ => match args.from_history {
+            Some(revision) => Session::for_revision(&cli.global, name, revision).await?,
+            None => Session::for_name(&cli.global, name).await?,
+        },
+    };
+    let target = match (&given, args.from_history) {
+        (Some(cluster), _) => Target::Changed(cluster),
+        (None, Some(revision)) => Target::Revision(revision),
+        (None, None) => Target::Recorded,
     };
     run(
         cli,
         &args.change,
         streams,
-        async |environment| ops::update(environment, &name, changed.as_ref(), args.change.dry_run).await,
+        async |environment| ops::update(environment, &name, target, args.change.dry_run).await,
         &session,
     )
     .await

@@ -5,6 +5,7 @@ mod change;
 mod credential;
 mod delete;
 mod get;
+mod history;
 mod iam_policy;
 mod kubeconfig;
 mod look;
@@ -108,6 +109,7 @@ async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
         Command::Get(GetCommand::Resources(args)) => get::resources(cli, args, streams).await,
         Command::Get(GetCommand::Topology(args)) => topology::topology(cli, args, streams).await,
         Command::Get(GetCommand::Backups(args)) => backups::list(cli, args, streams).await,
+        Command::Get(GetCommand::History(args)) => history::list(cli, args, streams).await,
         Command::Schema => {
             streams.print(&format!("{:#}\n", crate::spec::json_schema()))?;
             Ok(exit::DONE)

@@ -8,9 +8,9 @@ use crate::aws::Aws;
 use crate::cli::error::CliError;
 use crate::cli::{GlobalArgs, Progress};
 use crate::cloud::{Cloud, Identity};
-use crate::ops::{Environment, OpsError, StateRoot, cluster_names, cluster_spec, user_of_identity};
+use crate::ops::{Environment, OpsError, StateRoot, cluster_names, cluster_spec, newest_spec, revision_spec, user_of_identity};
 use crate::spec::{Cluster, ClusterName};
-use crate::store::{FileStore, Holder, ObjectStore, StoreUrl, SystemClock};
+use crate::store::{FileStore, Holder, ObjectStore, StoreError, StoreUrl, SystemClock};
 
 use super::manifests::Manifests;
 use super::operator::Terminals;
@@ -115,6 +115,10 @@ impl Session {
                 check_region(global, &cluster)?;
                 Some(cluster.region.to_string())
             }
+            // The command itself says what is lost, or does without.
+            Err(OpsError::Store(StoreError::Lost { .. })) => {
+                newest_spec(store.objects.as_ref(), &name).await?.map(|spec| spec.region.to_string())
+            }
             // Its resources may be there all the same; where, only the operator knows.
             Err(error @ OpsError::NoSuchCluster { .. }) => match &global.region {
                 Some(region) => Some(region.to_string()),
@@ -124,6 +128,18 @@ impl Session {
             Err(error) => return Err(error.into()),
         };
         Ok((Self::connect(global, region).await?, name))
+    }
+
+    /// Connects to the region of a revision of a cluster's spec, whatever `cluster.yaml` is like.
+    pub(super) async fn for_revision(
+        global: &GlobalArgs,
+        name: Option<&ClusterName>,
+        revision: u32,
+    ) -> Result<(Self, ClusterName), CliError> {
+        let store = Store::open(global).await?;
+        let name = store.named(name).await?;
+        let cluster = revision_spec(store.objects.as_ref(), &name, revision).await?;
+        Ok((Self::for_cluster(global, &cluster).await?, name))
     }
 
     async fn connect(global: &GlobalArgs, region: Option<String>) -> Result<Self, CliError> {

@@ -98,6 +98,9 @@ impl Removal<'_> {
             before = left;
             refused = self.pass(&look, &mut report).await?;
         };
+        if let Some(reason) = self.right.is_lost() {
+            return Err(OpsError::LockLost { cluster: self.scope.cluster.clone(), reason, report: Box::new(report) });
+        }
         self.environment.operator.phase("removing the state");
         self.store.remove_all(!self.options.delete_backups).await?;
         Ok(Applied { operation: Operation::Delete, cluster: self.scope.cluster.clone(), report, kept })

@@ -12,13 +12,13 @@ fn slow(account: &Account) {
     account.set_faults(&json!([{ "latency_ms": 40 }]));
 }
 
-fn is_change(call: &Json) -> bool {
+pub(super) fn is_change(call: &Json) -> bool {
     let action = call["action"].as_str().unwrap();
     call["service"] != "s3" && !["Describe", "Get", "List"].iter().any(|verb| action.starts_with(verb))
 }
 
 /// Waits until nobody is asking any more: what a dead process had asked for has happened by then.
-fn settled(account: &Account) {
+pub(super) fn settled(account: &Account) {
     account.wait_for_calls("the end of all calls", |calls| calls.iter().all(|call| !call["end"].is_null()));
 }
 
