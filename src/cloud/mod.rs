@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod facts;
+pub mod preflight;
 pub mod status;
 pub mod world;
 
@@ -13,6 +14,7 @@ use crate::spec::{Architecture, Cluster, Image, InstanceType};
 
 pub use error::{CloudError, ErrorClass};
 pub use facts::{ExistingNetwork, Facts, HostedZone, Identity, InstanceTypeFacts, ResolvedImage, ResolvedManifest};
+pub use preflight::{CloudPreflight, Family, Quota, Room, Verdict};
 pub use status::{GroupStatus, InstanceStatus, TargetState};
 pub use world::{Leftover, Observed, Outputs, Physical, World};
 

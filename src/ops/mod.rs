@@ -10,6 +10,7 @@ mod facts;
 mod get;
 mod iam_policy;
 mod manifests;
+mod preflight;
 mod reconcile;
 mod render;
 mod restore;
@@ -22,7 +23,7 @@ mod validate;
 use std::sync::Arc;
 
 use crate::apply::{Observer, Stop};
-use crate::cloud::{Cloud, CloudFacts, CloudStatus, Identity};
+use crate::cloud::{Cloud, CloudFacts, CloudPreflight, CloudStatus, Identity};
 use crate::plan::Plan;
 use crate::store::{Clock, ObjectStore};
 
@@ -35,6 +36,7 @@ pub use facts::FactProblem;
 pub use get::{cluster_names, cluster_spec};
 pub use iam_policy::{OperatorPolicy, policy_of_cluster, policy_of_spec};
 pub use manifests::ManifestReader;
+pub use preflight::{Finding, Severity};
 pub use render::{Artefact, render};
 pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
 pub use slots::SlotState;
@@ -42,9 +44,9 @@ pub use update::update;
 pub use validate::{ApiProbe, validate};
 
 /// All of AWS that a command may need.
-pub trait Aws: Cloud + CloudFacts + CloudStatus {}
+pub trait Aws: Cloud + CloudFacts + CloudPreflight + CloudStatus {}
 
-impl<T: Cloud + CloudFacts + CloudStatus> Aws for T {}
+impl<T: Cloud + CloudFacts + CloudPreflight + CloudStatus> Aws for T {}
 
 /// Where the state lies, as nodes will address it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::carry_out::carry_out;
 use super::error::OpsError;
 use super::manifests::Reading;
 use super::reconcile::prepare;
-use super::{Approval, Ending, Environment, StateRoot};
+use super::{Approval, Ending, Environment, StateRoot, preflight};
 
 /// Brings cluster `name` to `changed`, or, where that is not given, back to the spec that was last applied.
 pub async fn update(
@@ -36,7 +36,8 @@ pub async fn update(
     }
     let same_spec = cluster == recorded.cluster;
     let reading = if changed.is_some() { Reading::Given } else { Reading::Recorded };
-    let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), reading).await?;
+    let mut prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), reading).await?;
+    preflight::check(environment, &cluster, &mut prepared, dry_run).await?;
     if dry_run {
         return Ok(Ending::Planned(prepared.plan));
     }

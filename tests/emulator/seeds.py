@@ -27,7 +27,7 @@ EXISTING_PROFILES = ("k8s-control-plane", "k8s-node")
 
 def plant(emulator, account: str, document: dict) -> dict:
     """What `POST /_emulator/seed` asks for; the answer names what was made."""
-    seeds = {"decoys": decoys, "existing-vpc": existing_vpc, "zone": zone, "many-foreign": many_foreign}
+    seeds = {"decoys": decoys, "existing-vpc": existing_vpc, "zone": zone, "many-foreign": many_foreign, "role": role}
     if document["what"] not in seeds:
         raise ValueError(f"what must be one of {', '.join(seeds)}, not {document['what']!r}")
     region = EXISTING_REGION if document["what"] == "existing-vpc" else document.get("region", "us-east-1")
@@ -254,6 +254,15 @@ def _neighbour_record(aws: Client, cluster: str) -> str:
         HostedZoneId=hosted_zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
     )
     return record["Name"]
+
+
+# role
+
+
+def role(aws: Client, document: dict) -> dict:
+    """A role that somebody may work with."""
+    aws.iam.create_role(RoleName=document["name"], Path=document["path"], AssumeRolePolicyDocument=_TRUST_EC2)
+    return {"role": document["name"]}
 
 
 # many-foreign

@@ -6,5 +6,6 @@ mod budget;
 mod drift;
 mod harness;
 mod lifecycle;
+mod preflight;
 mod readme;
 mod transcripts;
