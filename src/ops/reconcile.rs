@@ -2,7 +2,7 @@
 
 use crate::bootstrap;
 use crate::cloud::{Facts, World};
-use crate::model::{Resource, build};
+use crate::model::{Desired, Resource, build};
 use crate::plan::{self, Context, Operation, Plan};
 use crate::spec::Cluster;
 use crate::store::ClusterStore;
@@ -10,12 +10,17 @@ use crate::store::ClusterStore;
 use super::Environment;
 use super::begin::{Recorded, scope};
 use super::error::OpsError;
-use super::facts;
+use super::facts::{self, FactProblem, Resolved};
 use super::manifests::{self, Reading};
 
 /// Everything that is known before the operator is asked.
 pub(super) struct Prepared {
     pub(super) facts: Facts,
+    /// What the spec names and cannot be had. The plan is made all the same, to see what else stands in its way.
+    pub(super) problems: Vec<FactProblem>,
+    /// Whether facts were found out by an earlier command.
+    pub(super) recorded_facts: bool,
+    pub(super) desired: Desired,
     pub(super) world: World,
     pub(super) plan: Plan,
 }
@@ -37,19 +42,23 @@ pub(super) async fn prepare(
         let (owner, account) = (known.account.clone(), identity.account.clone());
         return Err(OpsError::OtherAccount { cluster: cluster.name.to_string(), owner, account });
     }
-    let mut facts = facts::resolve(environment, cluster, known, reading).await?;
+    let Resolved { mut facts, problems } = facts::resolve(environment, cluster, known, reading).await?;
     facts.user_tags.extend(recorded.iter().flat_map(|recorded| recorded.cluster.tags.keys().cloned()));
     let mut desired = build(cluster, &facts);
     check_user_data(desired.values())?;
-    let world = environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?;
+    // What was made up is nothing to look for; without state there is nothing to be found either.
+    let world = match recorded {
+        None if !problems.is_empty() => World::default(),
+        _ => environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?,
+    };
     let lost = manifests::lost(cluster, &desired, &world);
-    if !lost.is_empty() && reading != Reading::Never {
+    if !lost.is_empty() && problems.is_empty() && reading != Reading::Never {
         manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;
         desired = build(cluster, &facts);
     }
     let context = Context { cluster: cluster.name.as_str(), operation, user_tags: facts.user_tags.clone() };
     let plan = plan::reconcile(&context, &desired, &world)?;
-    Ok(Prepared { facts, world, plan })
+    Ok(Prepared { facts, problems, recorded_facts: known.is_some(), desired, world, plan })
 }
 
 /// EC2 refuses larger user-data when the launch template is made; here it is told before anything is.
