@@ -65,7 +65,8 @@ pub async fn observation(environment: &Environment<'_>, name: &ClusterName) -> R
         return Err(no_such_cluster(environment.objects.as_ref(), name).await);
     };
     let cluster = recorded.cluster.clone();
-    let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), Reading::Never).await?;
-    let Prepared { facts, world, plan } = prepared;
+    let prepared =
+        prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), Reading::Never).await?.complete()?;
+    let Prepared { facts, world, plan, .. } = prepared;
     Ok(Observation { cluster, facts, world, plan })
 }

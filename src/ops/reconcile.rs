@@ -12,6 +12,7 @@ use super::begin::{Recorded, scope};
 use super::error::OpsError;
 use super::facts::{self, FactProblem, Resolved};
 use super::manifests::{self, Reading};
+use super::preflight::Finding;
 
 /// Everything that is known before the operator is asked.
 pub(super) struct Prepared {
@@ -23,6 +24,20 @@ pub(super) struct Prepared {
     pub(super) desired: Desired,
     pub(super) world: World,
     pub(super) plan: Plan,
+}
+
+impl Prepared {
+    /// For who only looks: with what was made up there is nothing to be seen.
+    ///
+    /// # Errors
+    /// [`OpsError::Preflight`] when something that the spec names cannot be had.
+    pub(super) fn complete(self) -> Result<Self, OpsError> {
+        if self.problems.is_empty() {
+            return Ok(self);
+        }
+        let findings = self.problems.into_iter().map(Finding::from).collect();
+        Err(OpsError::Preflight { cluster: self.plan.cluster, operation: self.plan.operation, findings })
+    }
 }
 
 /// Makes the plan that turns what is into `cluster`. `reading` says which manifests of the user are read for it.

@@ -13,7 +13,6 @@ use super::begin::{no_such_cluster, recorded};
 use super::error::OpsError;
 use super::fleet::groups_with_reasons;
 use super::manifests::Reading;
-use super::preflight::Finding;
 use super::reconcile::prepare;
 
 /// Asks the Kubernetes API of a cluster.
@@ -31,11 +30,8 @@ pub async fn validate(environment: &Environment<'_>, name: &ClusterName, api: &d
         return Err(no_such_cluster(environment.objects.as_ref(), name).await);
     };
     let cluster = recorded.cluster.clone();
-    let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), Reading::Never).await?;
-    if !prepared.problems.is_empty() {
-        let findings = prepared.problems.into_iter().map(Finding::from).collect();
-        return Err(OpsError::Preflight { cluster: cluster.name.to_string(), operation: Operation::Update, findings });
-    }
+    let prepared =
+        prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), Reading::Never).await?.complete()?;
     environment.operator.phase("asking for groups, instances and targets");
     let target_group = prepared.world.resources.get(&ResourceId::new(Kind::TargetGroup, API));
     let targets = async {

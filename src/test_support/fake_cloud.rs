@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::{as_observed, id as parsed, physical};
 use crate::cloud::{
     Cloud, CloudError, CloudFacts, CloudPreflight, CloudStatus, Creation, ErrorClass, ExistingNetwork, GroupStatus, HostedZone,
-    Identity, InstanceStatus, InstanceTypeFacts, Leftover, Observed, Obstacles, Outputs, Physical, Quota, Readiness, ResolvedImage, Room,
-    Scope, TargetState, Verdict, World,
+    Identity, InstanceStatus, InstanceTypeFacts, Leftover, Observed, Obstacles, Outputs, Physical, Quota, Readiness,
+    ResolvedImage, Room, Scope, TargetState, Verdict, World,
 };
 use crate::model::policy::operator::Grant;
 use crate::model::{Kind, Resource, ResourceId};
