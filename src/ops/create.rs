@@ -26,14 +26,6 @@ pub async fn create(environment: &Environment<'_>, cluster: &Cluster, dry_run: b
         return Err(OpsError::DifferentSpec { cluster: cluster.name.to_string(), differences });
     }
     let mut prepared = prepare(environment, &store, Operation::Create, cluster, recorded.as_ref(), Reading::Given).await?;
-    // Without state nothing can have been made: the spec is written before the first resource.
-    if recorded.is_none() && !prepared.world.resources.is_empty() {
-        return Err(OpsError::StateLost {
-            cluster: cluster.name.to_string(),
-            root: environment.objects.root().to_owned(),
-            count: prepared.world.resources.len(),
-        });
-    }
     preflight::check(environment, cluster, &mut prepared, dry_run).await?;
     if dry_run {
         return Ok(Ending::Planned(prepared.plan));

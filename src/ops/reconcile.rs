@@ -66,6 +66,15 @@ pub(super) async fn prepare(
         None if !problems.is_empty() => World::default(),
         _ => environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?,
     };
+    // Without state nothing can have been made: the spec is written before the first resource. A plan would compare what is there with
+    // facts that were found out anew.
+    if recorded.is_none() && !world.resources.is_empty() {
+        return Err(OpsError::StateLost {
+            cluster: cluster.name.to_string(),
+            root: environment.objects.root().to_owned(),
+            count: world.resources.len(),
+        });
+    }
     let lost = manifests::lost(cluster, &desired, &world);
     if !lost.is_empty() && problems.is_empty() && reading != Reading::Never {
         manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;

@@ -14,7 +14,7 @@ pub type Action = (String, String);
 
 /// What the policy of the operator must allow for a call: the name of the action in IAM, where it is not the call's own.
 pub fn permission((service, action): &Action) -> String {
-    let service = if service == "elbv2" { "elasticloadbalancing" } else { service };
+    let service = if matches!(service.as_str(), "elb" | "elbv2") { "elasticloadbalancing" } else { service };
     let action = match (service, action.as_str()) {
         ("s3", "ListObjectsV2" | "HeadBucket") => "ListBucket",
         ("s3", "ListObjectVersions") => "ListBucketVersions",

@@ -148,7 +148,8 @@ fn two_clusters_and_no_name() {
     for args in [&["validate"][..], &["delete", "--yes"], &["update", "--yes"], &["get", "spec"]] {
         account.refuses(args, 2, &["no cluster is named", "holds 2", "name one of dev.k8s.local, other.k8s.local"]);
     }
-    assert_eq!(account.kclust(&["get", "clusters"]).expect(0).stdout, "dev.k8s.local\nother.k8s.local\n");
+    let listed = account.kclust(&["get", "clusters", "-o", "json"]).expect(0).json();
+    assert_eq!((&listed[0]["name"], &listed[1]["name"]), (&json!(CLUSTER), &json!("other.k8s.local")));
     account.kclust(&["delete", "other.k8s.local", "--yes", "-q"]).expect(0);
     // Now there is only one that can be meant.
     assert!(account.kclust(&["get", "spec"]).expect(0).stdout.contains("name: dev.k8s.local"));

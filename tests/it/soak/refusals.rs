@@ -42,7 +42,7 @@ fn quota((service, action): &Action) -> Option<Json> {
         ("s3", "CreateBucket") => (400, "TooManyBuckets"),
         _ => return None,
     };
-    let message = "The maximum number has been reached.";
+    let message = "The maximum number has been reached";
     Some(json!({ "service": service, "action": action, "status": status, "code": code, "message": message }))
 }
 
