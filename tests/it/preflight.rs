@@ -140,7 +140,7 @@ fn everything_is_told_at_once() {
     let account = Account::new();
     account.set_quotas(&json!({ "vpcs": 1 }));
     account.set_permissions(&all_but(&["ec2:CreateSubnet"]));
-    let spec = example("minimal").replace("instanceTypes: [t3.large]", "instanceTypes: [t3.enormous]");
+    let spec = example("minimal").replace("instanceTypes: [t3.large]", "instanceTypes: [t3.metal]");
     let file =
         account.file("spec.yaml", &format!("{}  dns: {{zone: example.com}}\n", spec.replace("dev.k8s.local", "dev.example.com")));
     account.stops(
@@ -148,7 +148,7 @@ fn everything_is_told_at_once() {
         2,
         &[
             "create of dev.example.com would not succeed; nothing was changed",
-            "spec.nodeGroups[0].instanceTypes[0]: there is no instance type t3.enormous in us-east-1",
+            "spec.nodeGroups[0].instanceTypes[0]: there is no instance type t3.metal in us-east-1",
             "spec.dns.zone: there is no public hosted zone example.com",
             "permissions: a policy of",
             "ec2:CreateSubnet",
