@@ -158,6 +158,20 @@ fn everything_is_told_at_once() {
 }
 
 #[test]
+fn ranges_must_be_free_in_a_shared_network() {
+    let account = Account::new();
+    account.seed(&json!({ "what": "existing-vpc" }));
+    let spec = example("existing-vpc").replace("arn:aws:iam::123456789012:", &format!("arn:aws:iam::{}:", account.id));
+    let taken = spec.replace("    cni: cilium\n", "    cni: cilium\n    podCIDR: 10.0.128.0/17\n");
+    assert_ne!(taken, spec);
+    let file = account.file("taken.yaml", &taken);
+    let words = "spec.network.podCIDR: 10.0.128.0/17 overlaps 10.0.0.0/16 of vpc-0123456789abcdef0";
+    account.stops(&file, 2, &[words, "choose a range that is in use nowhere in the VPC"]);
+    let file = account.file("free.yaml", &spec);
+    account.kclust(&["create", "-f", &file, "--dry-run", "--detailed-exitcode"]).expect(10);
+}
+
+#[test]
 fn what_cannot_be_found_out_is_a_warning() {
     let account = Account::new();
     let silent = ["iam:SimulatePrincipalPolicy", "servicequotas:GetServiceQuota", "ec2:DescribeInstanceTypeOfferings"];
