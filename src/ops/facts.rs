@@ -278,6 +278,16 @@ async fn network(
     if network.vpc.is_none() {
         problem("spec.network.vpcID".into(), format!("there is no VPC {id} in {}", cluster.region), "check account and region");
     }
+    // Of a network that kclust makes the spec knows the range. Addresses of pods and services that are also those of machines, of this
+    // cluster or of others in the VPC, lead nowhere.
+    for (path, range) in
+        [("spec.network.podCIDR", cluster.network.pod_cidr), ("spec.network.serviceCIDR", cluster.network.service_cidr)]
+    {
+        let taken = network.vpc.iter().flat_map(|vpc| &vpc.cidrs).find(|cidr| cidr.contains(&range) || range.contains(*cidr));
+        if let Some(cidr) = taken {
+            problem(path.into(), format!("{range} overlaps {cidr} of {id}"), "choose a range that is in use nowhere in the VPC");
+        }
+    }
     for (index, subnet) in subnets.iter().enumerate() {
         let path = format!("spec.network.subnets[{index}]");
         match network.subnets.get(&subnet.id) {

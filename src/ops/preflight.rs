@@ -72,7 +72,9 @@ pub(super) async fn check(
     let mut findings: Vec<Finding> = prepared.problems.drain(..).map(Finding::from).collect();
     if !prepared.plan.is_empty() {
         environment.operator.phase("checking permissions and quotas");
-        findings.extend(questions(environment, cluster, prepared).await);
+        // In a zone that is not there nothing can be had, which need not be told of each group.
+        let zones_exist = findings.iter().all(|finding| !finding.place.starts_with("spec.network.zones"));
+        findings.extend(questions(environment, cluster, prepared, zones_exist).await);
     }
     findings.sort();
     findings.dedup();
@@ -97,12 +99,17 @@ fn warning(operation: Operation, finding: &Finding) -> String {
     }
 }
 
-async fn questions(environment: &Environment<'_>, cluster: &Cluster, prepared: &Prepared) -> Vec<Finding> {
+async fn questions(environment: &Environment<'_>, cluster: &Cluster, prepared: &Prepared, zones_exist: bool) -> Vec<Finding> {
     let Prepared { facts, desired, plan, .. } = prepared;
     let (permissions, quotas, machines, recorded) = tokio::join!(
         permissions::check(environment, cluster, facts, plan),
         quotas::check(environment, cluster, facts, desired, plan),
-        machines::check(environment, cluster, facts, desired, plan),
+        async {
+            match zones_exist {
+                true => machines::check(environment, cluster, facts, desired, plan).await,
+                false => Vec::new(),
+            }
+        },
         recorded_facts(environment, cluster, prepared),
     );
     [permissions, quotas, machines, recorded].concat()

@@ -140,7 +140,7 @@ fn everything_is_told_at_once() {
     let account = Account::new();
     account.set_quotas(&json!({ "vpcs": 1 }));
     account.set_permissions(&all_but(&["ec2:CreateSubnet"]));
-    let spec = example("minimal").replace("instanceTypes: [t3.large]", "instanceTypes: [t3.enormous]");
+    let spec = example("minimal").replace("instanceTypes: [t3.large]", "instanceTypes: [t3.metal]");
     let file =
         account.file("spec.yaml", &format!("{}  dns: {{zone: example.com}}\n", spec.replace("dev.k8s.local", "dev.example.com")));
     account.stops(
@@ -148,13 +148,27 @@ fn everything_is_told_at_once() {
         2,
         &[
             "create of dev.example.com would not succeed; nothing was changed",
-            "spec.nodeGroups[0].instanceTypes[0]: there is no instance type t3.enormous in us-east-1",
+            "spec.nodeGroups[0].instanceTypes[0]: there is no instance type t3.metal in us-east-1",
             "spec.dns.zone: there is no public hosted zone example.com",
             "permissions: a policy of",
             "ec2:CreateSubnet",
             "quotas: VPCs: 1 more are needed",
         ],
     );
+}
+
+#[test]
+fn ranges_must_be_free_in_a_shared_network() {
+    let account = Account::new();
+    account.seed(&json!({ "what": "existing-vpc" }));
+    let spec = example("existing-vpc").replace("arn:aws:iam::123456789012:", &format!("arn:aws:iam::{}:", account.id));
+    let taken = spec.replace("    cni: cilium\n", "    cni: cilium\n    podCIDR: 10.0.128.0/17\n");
+    assert_ne!(taken, spec);
+    let file = account.file("taken.yaml", &taken);
+    let words = "spec.network.podCIDR: 10.0.128.0/17 overlaps 10.0.0.0/16 of vpc-0123456789abcdef0";
+    account.stops(&file, 2, &[words, "choose a range that is in use nowhere in the VPC"]);
+    let file = account.file("free.yaml", &spec);
+    account.kclust(&["create", "-f", &file, "--dry-run", "--detailed-exitcode"]).expect(10);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cloud::{ErrorClass, Facts, Verdict};
-use crate::model::policy::operator::{self, Grant, Verb};
+use crate::model::policy::operator::{self, Condition, Grant, Verb};
+use crate::model::tags;
 use crate::plan::{Plan, Work};
 use crate::spec::Cluster;
 
@@ -21,7 +22,8 @@ pub(super) async fn check(environment: &Environment<'_>, cluster: &Cluster, fact
         Work::Update { desired, .. } => (desired, Verb::Update),
         Work::Delete(observed) => (&observed.resource, Verb::Delete),
     });
-    let grants = operator::of_steps(&ground, steps);
+    let mut grants = operator::of_steps(&ground, steps);
+    grants.iter_mut().for_each(|grant| add_tags(grant, cluster));
     let verdicts = match environment.aws.permitted(&environment.identity, &grants).await {
         Ok(Some(verdicts)) => verdicts,
         Ok(None) => return Vec::new(),
@@ -44,6 +46,29 @@ pub(super) async fn check(environment: &Environment<'_>, cluster: &Cluster, fact
     refused.into_iter().map(|(class, actions)| finding(environment, cluster, class, &actions)).collect()
 }
 
+const TAGS: [&str; 2] = ["aws:RequestTag/", "aws:ResourceTag/"];
+/// Tags of the cluster's things whose values differ from thing to thing.
+const VARYING: [&str; 3] = ["Name", tags::ID, tags::GROUP];
+
+/// What is tagged as the cluster's has the user's tags as well, and somebody's policy may ask for these.
+fn add_tags(grant: &mut Grant, cluster: &Cluster) {
+    let tagged = TAGS.into_iter().find(|prefix| grant.conditions.iter().any(|condition| condition.key.starts_with(prefix)));
+    if let Some(prefix) = tagged {
+        grant.conditions.extend(cluster.tags.iter().map(|(key, value)| Condition {
+            operator: "StringEquals",
+            key: format!("{prefix}{key}"),
+            values: vec![value.clone()],
+        }));
+    }
+}
+
+/// Whether a key that a policy asks for is a tag that the thing will not have: everything that it has was told.
+fn is_absent_tag(grant: &Grant, key: &str) -> bool {
+    let told = |prefix: &&str| grant.conditions.iter().any(|condition| condition.key.starts_with(*prefix));
+    let tag = TAGS.iter().filter(|prefix| told(prefix)).find_map(|prefix| key.strip_prefix(prefix));
+    tag.is_some_and(|tag| !VARYING.contains(&tag))
+}
+
 /// Why an action is refused.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
@@ -62,6 +87,7 @@ async fn class(environment: &Environment<'_>, grant: &Grant, verdict: Verdict) -
         Verdict::NotAllowed => Class::NotAllowed,
         Verdict::Denied => Class::Denied,
         Verdict::Bounded => Class::Bounded,
+        Verdict::Depends(keys) if keys.iter().all(|key| is_absent_tag(grant, key)) => Class::NotAllowed,
         Verdict::Depends(keys) => Class::Depends(keys),
     };
     // Needed once in the life of an account.

@@ -91,6 +91,18 @@ fn denied(account: &Account, actions: &[Action], args: &[&str]) -> Vec<Action> {
     actions.iter().filter(names).cloned().collect()
 }
 
+/// What could not be asked before the first write is a warning (`tests/it/preflight.rs`).
+fn is_asked_by_the_preflight((service, action): &Action) -> bool {
+    const QUESTIONS: [&str; 5] = [
+        "SimulatePrincipalPolicy",
+        "GetServiceQuota",
+        "DescribeAccountLimits",
+        "GetAccountSummary",
+        "DescribeInstanceTypeOfferings",
+    ];
+    QUESTIONS.contains(&action.as_str()) || (service == "ec2" && action == "DescribeInstances")
+}
+
 /// By then the work is done, and the lock of a process that has ended binds nobody: a note, not a failure.
 fn gives_the_lock_back((service, action): &Action) -> bool {
     service == "s3" && action == "DeleteObject"
@@ -103,6 +115,8 @@ fn create() {
     account.kclust(&CREATE).expect(0);
     let (early, late) = actions(&account.calls(), "CreateBucket");
     assert!(early.len() >= 20 && late.len() >= 25, "{early:?} {late:?}");
+    let (questions, early): (Vec<Action>, Vec<Action>) = early.into_iter().partition(is_asked_by_the_preflight);
+    assert_eq!(questions.len(), 6, "{questions:?}");
     let account = Account::new();
     let empty = account.world();
     for action in &early {

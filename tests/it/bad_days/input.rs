@@ -118,7 +118,7 @@ fn an_image_and_a_zone_that_aws_does_not_have() {
     let text = changed("instanceTypes: [t3.large]", image).replace("us-east-1a", "us-east-1z");
     let file = account.file("image.yaml", &text);
     let words = [
-        "AWS does not have what the spec asks for",
+        "create of dev.k8s.local would not succeed; nothing was changed",
         "spec.nodeGroups[0].image: there is no image ami-0123456789abcdef0 in us-east-1",
         "images differ from region to region",
         "spec.network.zones[0]: there is no zone us-east-1z",
