@@ -111,9 +111,13 @@ fn facts(cluster: &Cluster) -> Vec<Action> {
 /// `validate`.
 const STATUS: &[Action] = &[Action::DescribeInstances, Action::DescribeScalingActivities, Action::DescribeTargetHealth];
 
-/// `delete`: what controllers in the cluster made, and what an interrupted run left half-made.
+/// `delete`: what controllers in the cluster made, what an interrupted run left half-made, and what of others is in the way.
 const LEFTOVERS: &[Action] = &[
     Action::DescribeBalancerTags,
+    Action::DescribeNetworkAcls,
+    Action::DescribeSnapshots,
+    Action::DescribeVpcPeeringConnections,
+    Action::DescribeVpnGateways,
     Action::DescribeInstances,
     Action::DescribeLaunchTemplates,
     Action::ListInstanceProfiles,
