@@ -143,9 +143,9 @@ mod tests {
         assert_eq!(rows[0], "  N  TIME (UTC)           BY                          DID     KCLUST  LINES");
         assert_eq!(rows[1].len(), 80);
         assert!(rows[1].starts_with("123  2026-11-26 22:15:00  cannot be read: it is not JSON: xx"), "{table}");
-        assert_eq!(rows[2], " 12  2026-11-26 22:15:00  assumed-role/AWSReserved...  update  0.1.0   +120 -1000");
-        assert_eq!(rows[3], "  3  2026-11-26 22:15:00  user/alice                   update  0.1.0   same");
-        assert_eq!(rows[4], "  1  2026-11-26 22:15:00  bob@laptop                   update  0.1.0   first");
+        assert_eq!(rows[2], " 12  2026-11-26 22:15:00  assumed-role/AWSReserve...  update  0.1.0   +120 -1000");
+        assert_eq!(rows[3], "  3  2026-11-26 22:15:00  user/alice                  update  0.1.0   same");
+        assert_eq!(rows[4], "  1  2026-11-26 22:15:00  bob@laptop                  update  0.1.0   first");
         assert!(rows.iter().all(|row| row.len() <= WIDTH), "{table}");
     }
 

@@ -24,7 +24,7 @@ fn interleavings_of_operators_lose_nothing() {
     let seen = play(0, 1200);
     // The scenarios are worth something only if all of it happens.
     assert!(seen.applied > 1500, "{seen:?}");
-    assert!(seen.held > 300 && seen.outdated > 100 && seen.taken_over > 200, "{seen:?}");
+    assert!(seen.held > 300 && seen.outdated > 50 && seen.taken_over > 200, "{seen:?}");
     assert!(seen.lost > 20 && seen.crashed > 500 && seen.deleted > 200, "{seen:?}");
 }
 
