@@ -17,7 +17,8 @@ use aws_types::SdkConfig;
 
 use super::Aws;
 use super::error::{never_connected, own};
-use crate::cloud::{CloudError, ErrorClass};
+use super::fence::Fenced;
+use crate::cloud::{CloudError, ErrorClass, Fence};
 
 /// Attempts of one call, the first included. EC2's buckets refill with 5 tokens a second and Route 53 answers
 /// `PriorRequestNotComplete` for as long as another change of the zone takes, so the SDK's own 3 attempts (about 3 s) give up on
@@ -75,17 +76,25 @@ impl Aws {
 
     fn with(config: &SdkConfig, region: String) -> Self {
         let retries = SharedRetryClassifier::new(Reachability::default());
+        let fence = Fence::default();
         macro_rules! client {
             ($service:ident) => {
-                $service::Client::from_conf($service::config::Builder::from(config).retry_classifier(retries.clone()).build())
+                $service::Client::from_conf(
+                    $service::config::Builder::from(config)
+                        .retry_classifier(retries.clone())
+                        .interceptor(Fenced(fence.clone()))
+                        .build(),
+                )
             };
         }
         let s3 = aws_sdk_s3::config::Builder::from(config)
             .retry_classifier(retries.clone())
+            .interceptor(Fenced(fence.clone()))
             .force_path_style(needs_path_style(config));
         Self {
             autoscaling: client!(aws_sdk_autoscaling),
             ec2: client!(aws_sdk_ec2),
+            elb: client!(aws_sdk_elasticloadbalancing),
             elbv2: client!(aws_sdk_elasticloadbalancingv2),
             iam: client!(aws_sdk_iam),
             route53: client!(aws_sdk_route53),
@@ -94,6 +103,7 @@ impl Aws {
             ssm: client!(aws_sdk_ssm),
             sts: client!(aws_sdk_sts),
             region,
+            fence,
         }
     }
 }

@@ -1,4 +1,6 @@
-//! The state of what runs, as `validate` needs it.
+//! The state of what runs, as `validate` and `get` need it.
+
+use jiff::Timestamp;
 
 /// An autoscaling group and its instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,9 @@ pub struct InstanceStatus {
     pub state: String,
     pub zone: String,
     pub instance_type: String,
+    /// Bought at the spot market (`InstanceLifecycle`).
+    pub spot: bool,
+    pub launched_at: Option<Timestamp>,
     pub private_address: Option<std::net::Ipv4Addr>,
     /// Logical name of its group: tag `kclust.dev/group`.
     pub group: Option<String>,

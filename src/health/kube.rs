@@ -9,6 +9,7 @@ use ::kube::config::AuthInfo;
 use ::kube::{Api, Client, Config, Error};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper_util::client::proxy::matcher::Matcher;
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -48,7 +49,10 @@ async fn ask(
     connect_timeout: Duration,
 ) -> Result<(String, Vec<KubeNode>), Failure> {
     let config = config(server, ca, client, connect_timeout)?;
-    resolve(&config).await?;
+    if config.proxy_url.is_none() {
+        // A proxy looks names up itself.
+        resolve(&config).await?;
+    }
     // One crypto provider is compiled in, ring, so rustls takes it without being told; with two it would panic here.
     let client = Client::try_from(config).map_err(|error| unusable(&error))?;
     let (version, nodes) = tokio::try_join!(client.apiserver_version(), list_nodes(&client)).map_err(|error| explain(&error))?;
@@ -66,6 +70,7 @@ fn config(server: &str, ca: &str, client: &ClientCertificate, connect_timeout: D
         ..AuthInfo::default()
     };
     config.connect_timeout = Some(connect_timeout);
+    config.proxy_url = Matcher::from_env().intercept(&config.cluster_url).map(|proxy| proxy.uri().clone());
     // What is wanted is the state as it is, a 503 included.
     config.default_retry = false;
     Ok(config)

@@ -48,10 +48,8 @@ pub async fn policy_of_cluster(
     let Some(recorded) = recorded(&ClusterStore::new(objects, name.clone()), objects.root()).await? else {
         return Err(no_such_cluster(objects, name).await);
     };
-    Ok(match &recorded.facts {
-        Some(facts) => policy(&ground(&recorded.cluster, &facts.value, root), &facts.value),
-        None => policy_of_spec(&recorded.cluster, root),
-    })
+    let facts = &recorded.facts.value;
+    Ok(policy(&ground(&recorded.cluster, facts, root), facts))
 }
 
 /// Where the actions of a cluster take place.

@@ -1,7 +1,5 @@
 //! The common middle of `create` and `update`: facts, model, world, plan; and `validate`'s first half.
 
-use std::collections::BTreeSet;
-
 use crate::bootstrap;
 use crate::cloud::{Facts, World};
 use crate::model::{Desired, Resource, build};
@@ -14,6 +12,7 @@ use super::begin::{Recorded, scope};
 use super::error::OpsError;
 use super::facts::{self, FactProblem, Resolved};
 use super::manifests::{self, Reading};
+use super::preflight::Finding;
 
 /// Everything that is known before the operator is asked.
 pub(super) struct Prepared {
@@ -27,6 +26,17 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
 }
 
+impl Prepared {
+    /// For those who only look: they want to see what is, not what was made up.
+    pub(super) fn without_problems(self) -> Result<Self, OpsError> {
+        if self.problems.is_empty() {
+            return Ok(self);
+        }
+        let findings = self.problems.into_iter().map(Finding::from).collect();
+        Err(OpsError::Preflight { cluster: self.plan.cluster, operation: self.plan.operation, findings })
+    }
+}
+
 /// Makes the plan that turns what is into `cluster`. `reading` says which manifests of the user are read for it.
 pub(super) async fn prepare(
     environment: &Environment<'_>,
@@ -37,7 +47,7 @@ pub(super) async fn prepare(
     reading: Reading,
 ) -> Result<Prepared, OpsError> {
     let identity = &environment.identity;
-    let known = recorded.and_then(|recorded| recorded.facts.as_ref()).map(|stored| &stored.value);
+    let known = recorded.map(|recorded| &recorded.facts.value);
     if let Some(known) = known
         && known.account != identity.account
     {
@@ -45,23 +55,20 @@ pub(super) async fn prepare(
         return Err(OpsError::OtherAccount { cluster: cluster.name.to_string(), owner, account });
     }
     let Resolved { mut facts, problems } = facts::resolve(environment, cluster, known, reading).await?;
+    facts.user_tags.extend(recorded.iter().flat_map(|recorded| recorded.cluster.tags.keys().cloned()));
     let mut desired = build(cluster, &facts);
     check_user_data(desired.values())?;
     // What was made up is nothing to look for; without state there is nothing to be found either.
     let world = match recorded {
         None if !problems.is_empty() => World::default(),
-        _ => environment.observe(&scope(cluster, &facts, &desired), store, &desired).await?,
+        _ => environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?,
     };
     let lost = manifests::lost(cluster, &desired, &world);
     if !lost.is_empty() && problems.is_empty() && reading != Reading::Never {
         manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;
         desired = build(cluster, &facts);
     }
-    let mut user_tags: BTreeSet<String> = cluster.tags.keys().cloned().collect();
-    if let Some(recorded) = recorded {
-        user_tags.extend(recorded.cluster.tags.keys().cloned());
-    }
-    let context = Context { cluster: cluster.name.as_str(), operation, user_tags };
+    let context = Context { cluster: cluster.name.as_str(), operation, user_tags: facts.user_tags.clone() };
     let plan = plan::reconcile(&context, &desired, &world)?;
     Ok(Prepared { facts, problems, recorded_facts: known.is_some(), desired, world, plan })
 }

@@ -145,6 +145,7 @@ pub(super) fn made_up_facts(cluster: &Cluster, root: &StateRoot) -> Facts {
         network,
         slot_addresses,
         manifests: cluster.addons.iter().filter_map(unfetched).collect(),
+        user_tags: cluster.tags.keys().cloned().collect(),
         state: facts::state_location(root, cluster),
     }
 }

@@ -11,8 +11,8 @@ use crate::spec::ClusterName;
 use super::Environment;
 use super::begin::{no_such_cluster, recorded};
 use super::error::OpsError;
+use super::fleet::groups_with_reasons;
 use super::manifests::Reading;
-use super::preflight::Finding;
 use super::reconcile::prepare;
 
 /// Asks the Kubernetes API of a cluster.
@@ -31,10 +31,7 @@ pub async fn validate(environment: &Environment<'_>, name: &ClusterName, api: &d
     };
     let cluster = recorded.cluster.clone();
     let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), Reading::Never).await?;
-    if !prepared.problems.is_empty() {
-        let findings = prepared.problems.into_iter().map(Finding::from).collect();
-        return Err(OpsError::Preflight { cluster: cluster.name.to_string(), operation: Operation::Update, findings });
-    }
+    let prepared = prepared.without_problems()?;
     environment.operator.phase("asking for groups, instances and targets");
     let target_group = prepared.world.resources.get(&ResourceId::new(Kind::TargetGroup, API));
     let targets = async {
@@ -44,7 +41,7 @@ pub async fn validate(environment: &Environment<'_>, name: &ClusterName, api: &d
         }
     };
     let (groups, instances, targets, kubernetes) =
-        tokio::join!(environment.aws.groups(&cluster), environment.aws.instances(&cluster), targets, async {
+        tokio::join!(groups_with_reasons(environment.aws, &cluster), environment.aws.instances(&cluster), targets, async {
             match (health::api_address(&cluster, &prepared.world), store.read_pki().await) {
                 (None, _) => KubernetesView::Skipped { reason: "the API has no address yet".to_owned() },
                 (Some(_), Err(error)) => KubernetesView::Skipped { reason: error.to_string() },

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::{as_observed, id as parsed, physical};
 use crate::cloud::{
     Cloud, CloudError, CloudFacts, CloudPreflight, CloudStatus, Creation, ErrorClass, ExistingNetwork, GroupStatus, HostedZone,
-    Identity, InstanceStatus, InstanceTypeFacts, Leftover, Observed, Outputs, Physical, Quota, Readiness, ResolvedImage, Room,
-    Scope, TargetState, Verdict, World,
+    Identity, InstanceStatus, InstanceTypeFacts, Leftover, Observed, Obstacles, Outputs, Physical, Quota, Readiness,
+    ResolvedImage, Room, Scope, TargetState, Verdict, World,
 };
 use crate::model::policy::operator::Grant;
 use crate::model::{Kind, Resource, ResourceId};
@@ -325,8 +325,12 @@ impl Cloud for FakeCloud {
         Ok(Vec::new())
     }
 
-    async fn delete_leftover(&self, _leftover: &Leftover) -> Result<(), CloudError> {
+    async fn delete_leftover(&self, _scope: &Scope, _leftover: &Leftover) -> Result<(), CloudError> {
         Ok(())
+    }
+
+    async fn obstacles(&self, _scope: &Scope) -> Result<Obstacles, CloudError> {
+        Ok(Obstacles::default())
     }
 }
 
@@ -377,6 +381,18 @@ impl CloudPreflight for FakeCloud {
 impl CloudStatus for FakeCloud {
     async fn groups(&self, _cluster: &Cluster) -> Result<Vec<GroupStatus>, CloudError> {
         unreachable!("nobody asks for groups")
+    }
+
+    async fn last_failure(&self, _group_name: &str) -> Result<Option<String>, CloudError> {
+        unreachable!("nobody asks for activities")
+    }
+
+    async fn template_versions(&self, _cluster: &Cluster) -> Result<BTreeMap<String, u64>, CloudError> {
+        unreachable!("nobody asks for launch templates")
+    }
+
+    async fn load_balancer_dns_name(&self, _cluster: &Cluster) -> Result<Option<String>, CloudError> {
+        unreachable!("nobody asks for the load balancer")
     }
 
     async fn instances(&self, _cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {

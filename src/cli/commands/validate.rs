@@ -33,7 +33,7 @@ pub(super) async fn validate(cli: &Cli, args: &NameArgs, streams: &mut Streams) 
     let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
     let report = {
         let environment = session.environment(&progress, &operator, &stop);
-        ops::validate(&environment, &name, &OverHttps).await
+        ops::validate(&environment, &name, &OverHttps { timeout: TIMEOUT }).await
     };
     progress.clear();
     let report = report?;
@@ -42,7 +42,10 @@ pub(super) async fn validate(cli: &Cli, args: &NameArgs, streams: &mut Streams) 
 }
 
 /// The API at its address, with a client certificate of the moment.
-struct OverHttps;
+pub(super) struct OverHttps {
+    /// For the whole conversation.
+    pub(super) timeout: Duration,
+}
 
 #[async_trait]
 impl ApiProbe for OverHttps {
@@ -51,7 +54,7 @@ impl ApiProbe for OverHttps {
             pki.kubernetes.client_certificate("kclust-validate", GROUP, CERTIFICATE_LIFE, Timestamp::now(), &mut rand::rng());
         match certificate {
             Ok(certificate) => {
-                health::kube::view(&health::api_url(address), &pki.kubernetes.certificate, &certificate, TIMEOUT).await
+                health::kube::view(&health::api_url(address), &pki.kubernetes.certificate, &certificate, self.timeout).await
             }
             Err(error) => KubernetesView::Skipped { reason: error.to_string() },
         }

@@ -114,6 +114,8 @@ pub fn instance(id: &str, group: &str, zone: &str) -> InstanceStatus {
         state: "running".into(),
         zone: zone.into(),
         instance_type: "m6i.large".into(),
+        spot: false,
+        launched_at: None,
         private_address: None,
         group: Some(group.into()),
     }

@@ -84,6 +84,13 @@ def unused(account: str) -> list[str]:
     return left
 
 
+def denied(call: Call) -> Answer | None:
+    """The answer to a call that nothing allows; None to one that needs no permission."""
+    if requests.is_free(call):
+        return None
+    return _denied(call, (requests.of(call) or requests.of_anything(call))[0])
+
+
 def _denied(call: Call, request) -> Answer:
     message = (
         f"User: {principal(call.account)} is not authorized to perform: {request.action} on resource: {request.resource} "

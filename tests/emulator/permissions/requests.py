@@ -20,15 +20,21 @@ from .policy import Request
 _FREE = {"sts:GetCallerIdentity"}
 
 
+def is_free(call: Call) -> bool:
+    return _name(call) in _FREE
+
+
 def of(call: Call) -> list[Request]:
+    return [] if is_free(call) else _SERVICES.get(call.service, of_anything)(call)
+
+
+def of_anything(call: Call) -> list[Request]:
+    return [Request(_name(call))]
+
+
+def _name(call: Call) -> str:
     service = {"elbv2": "elasticloadbalancing", "elb": "elasticloadbalancing"}.get(call.service, call.service)
-    if f"{service}:{call.action}" in _FREE:
-        return []
-    return _SERVICES.get(call.service, _of_anything)(call)
-
-
-def _of_anything(call: Call) -> list[Request]:
-    return [Request(f"{call.service}:{call.action}")]
+    return f"{service}:{call.action}"
 
 
 def _form(call: Call) -> dict[str, str]:

@@ -65,6 +65,13 @@ fn delete_profile(c: &Cluster, name: &str) {
     c.run(c.iam.delete_instance_profile().instance_profile_name(profile).send());
 }
 
+/// Deletes something of most kinds of an `ha-private`.
+pub fn delete_of_most_kinds(cluster: &Cluster) {
+    for deletion in single() {
+        (deletion.meddle)(cluster);
+    }
+}
+
 /// On `ha-private`; each alone, in one go.
 pub(super) fn single() -> Vec<Deletion> {
     vec![

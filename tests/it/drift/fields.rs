@@ -606,6 +606,7 @@ fn facts(cluster: &kclust::spec::Cluster) -> Facts {
         network: None,
         slot_addresses: fixed_addresses(cluster).into_iter().collect(),
         manifests: BTreeMap::new(),
+        user_tags: Default::default(),
         state: StateLocation { bucket: "b".to_owned(), prefix: "p".to_owned(), region: "us-east-1".to_owned() },
     }
 }

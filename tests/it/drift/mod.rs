@@ -1,6 +1,6 @@
 //! What others change behind kclust's back is found and put right; what the operator changes in the spec happens.
 
-mod deletions;
+pub mod deletions;
 mod existing_vpc;
 mod fields;
 mod identity;
