@@ -125,7 +125,15 @@ fn the_policy_lacks_nothing_and_has_nothing_to_spare() {
     account.set_faults(&json!([]));
     account.kclust(&["backup", "--timeout", "1s"]).expect(1).was_denied_nothing();
     account.kclust(&["restore", "--from", "latest", "--dry-run"]).expect(2).was_denied_nothing();
-    for what in ["clusters", "spec", "backups"] {
+    // Of what is damaged, the last version that is not is named.
+    let keys = cluster.state_object("pki/bundle.json");
+    cluster.put_state_object("pki/bundle.json", "{");
+    let kubeconfig = account.directory.path().join("kubeconfig").display().to_string();
+    let run = account.kclust(&["kubeconfig", "--out", &kubeconfig]).expect(1).was_denied_nothing();
+    assert!(run.stderr.contains("aws s3api copy-object"), "{}", run.stderr);
+    cluster.put_state_object("pki/bundle.json", &keys);
+    account.kclust(&["kubeconfig", "--out", &kubeconfig]).expect(0).was_denied_nothing();
+    for what in ["clusters", "spec", "groups", "instances", "resources", "history", "backups"] {
         account.kclust(&["get", what]).expect(0).was_denied_nothing();
     }
     leave_things_of_controllers(&cluster);

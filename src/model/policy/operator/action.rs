@@ -176,6 +176,10 @@ actions! {
     ];
     TerminateInstances: "ec2:TerminateInstances" on [Owned("instance")];
     DescribeInstances: "ec2:DescribeInstances" on [Everything];
+    DescribeNetworkAcls: "ec2:DescribeNetworkAcls" on [Everything];
+    DescribeSnapshots: "ec2:DescribeSnapshots" on [Everything];
+    DescribeVpcPeeringConnections: "ec2:DescribeVpcPeeringConnections" on [Everything];
+    DescribeVpnGateways: "ec2:DescribeVpnGateways" on [Everything];
     DescribeAvailabilityZones: "ec2:DescribeAvailabilityZones" on [Everything];
     DescribeImages: "ec2:DescribeImages" on [Everything];
     DescribeInstanceTypes: "ec2:DescribeInstanceTypes" on [Everything];
@@ -258,6 +262,7 @@ actions! {
     ListBucket: "s3:ListBucket" on [RootListing, ClusterListing];
     ListBucketVersions: "s3:ListBucketVersions" on [ClusterListing];
     GetObject: "s3:GetObject" on [Objects];
+    GetObjectVersion: "s3:GetObjectVersion" on [Objects];
     PutObject: "s3:PutObject" on [Objects];
     DeleteObject: "s3:DeleteObject" on [Objects];
     DeleteObjectVersion: "s3:DeleteObjectVersion" on [Objects];

@@ -121,6 +121,10 @@ const LEFTOVERS: &[Action] = &[
     Action::DescribeInstances,
     Action::DescribeLaunchTemplates,
     Action::ListInstanceProfiles,
+    Action::DescribeNetworkAcls,
+    Action::DescribeSnapshots,
+    Action::DescribeVpcPeeringConnections,
+    Action::DescribeVpnGateways,
     Action::DeleteLoadBalancer,
     Action::DeleteTargetGroup,
     Action::DeleteSecurityGroup,
@@ -128,6 +132,7 @@ const LEFTOVERS: &[Action] = &[
     Action::RevokeSecurityGroupIngress,
     Action::RevokeSecurityGroupEgress,
     Action::TerminateInstances,
+    Action::DeleteVolume,
 ];
 
 /// `ops/preflight`.
@@ -145,6 +150,7 @@ const STATE: &[Action] = &[
     Action::ListBucket,
     Action::ListBucketVersions,
     Action::GetObject,
+    Action::GetObjectVersion,
     Action::PutObject,
     Action::DeleteObject,
     Action::DeleteObjectVersion,
