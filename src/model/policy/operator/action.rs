@@ -128,9 +128,6 @@ actions! {
     ReplaceRouteTableAssociation: "ec2:ReplaceRouteTableAssociation" on [Owned("route-table"), Owned("subnet")];
     DisassociateRouteTable: "ec2:DisassociateRouteTable" on [Owned("route-table"), Owned("subnet")];
     DescribeRouteTables: "ec2:DescribeRouteTables" on [Everything];
-    DescribeNetworkAcls: "ec2:DescribeNetworkAcls" on [Everything];
-    DescribeVpcPeeringConnections: "ec2:DescribeVpcPeeringConnections" on [Everything];
-    DescribeVpnGateways: "ec2:DescribeVpnGateways" on [Everything];
     CreateVpcEndpoint: "ec2:CreateVpcEndpoint" on [New("vpc-endpoint"), Owned("vpc"), Owned("route-table")];
     ModifyVpcEndpoint: "ec2:ModifyVpcEndpoint" on [Owned("vpc-endpoint"), Owned("route-table")];
     DeleteVpcEndpoints: "ec2:DeleteVpcEndpoints" on [Owned("vpc-endpoint")];
@@ -162,7 +159,6 @@ actions! {
     ModifyVolume: "ec2:ModifyVolume" on [Owned("volume")];
     DeleteVolume: "ec2:DeleteVolume" on [Owned("volume")];
     DescribeVolumes: "ec2:DescribeVolumes" on [Everything];
-    DescribeSnapshots: "ec2:DescribeSnapshots" on [Everything];
     CreateLaunchTemplate: "ec2:CreateLaunchTemplate" on [New("launch-template")];
     CreateLaunchTemplateVersion: "ec2:CreateLaunchTemplateVersion" on [Owned("launch-template")];
     ModifyLaunchTemplate: "ec2:ModifyLaunchTemplate" on [Owned("launch-template")];

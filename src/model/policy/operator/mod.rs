@@ -114,10 +114,6 @@ const STATUS: &[Action] = &[Action::DescribeInstances, Action::DescribeScalingAc
 /// `delete`: what controllers in the cluster made, what an interrupted run left half-made, and what of others is in the way.
 const LEFTOVERS: &[Action] = &[
     Action::DescribeBalancerTags,
-    Action::DescribeNetworkAcls,
-    Action::DescribeSnapshots,
-    Action::DescribeVpcPeeringConnections,
-    Action::DescribeVpnGateways,
     Action::DescribeInstances,
     Action::DescribeLaunchTemplates,
     Action::ListInstanceProfiles,
