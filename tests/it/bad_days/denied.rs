@@ -92,7 +92,7 @@ fn denied(account: &Account, actions: &[Action], args: &[&str]) -> Vec<Action> {
 }
 
 /// What could not be asked before the first write is a warning (`tests/it/preflight.rs`).
-fn is_asked_by_the_preflight((service, action): &Action) -> bool {
+pub fn is_asked_by_the_preflight((service, action): &Action) -> bool {
     const QUESTIONS: [&str; 5] = [
         "SimulatePrincipalPolicy",
         "GetServiceQuota",

@@ -46,6 +46,7 @@ fn leave_things_of_controllers(c: &Cluster) {
     let specification = |what: ResourceType, pairs: &[(&str, &str)]| {
         TagSpecification::builder().resource_type(what).set_tags(Some(tags(pairs))).build()
     };
+    let mut others: Vec<String> = Vec::new();
     for (name, pairs) in [("k8s-elb-a-service", &of_cloud_controller), ("k8s-another", &of_balancer_controller)] {
         let group = c.ec2.create_security_group().group_name(name).description(name).vpc_id(c.id("Vpc/main"));
         let made = c.run(group.tag_specifications(specification(ResourceType::SecurityGroup, pairs)).send());
@@ -56,6 +57,14 @@ fn leave_things_of_controllers(c: &Cluster) {
         let nodes = c.id("SecurityGroup/nodes");
         c.run(c.ec2.authorize_security_group_ingress().group_id(&nodes).ip_permissions(permission.clone()).send());
         c.run(c.ec2.authorize_security_group_egress().group_id(&nodes).ip_permissions(permission).send());
+        others.push(made.group_id().unwrap().to_owned());
+    }
+    // Each lets the other in: neither can go first.
+    for (group, peer) in [(&others[0], &others[1]), (&others[1], &others[0])] {
+        let peer = UserIdGroupPair::builder().group_id(peer).build();
+        let permission = IpPermission::builder().ip_protocol("tcp").from_port(81).to_port(81).user_id_group_pairs(peer).build();
+        c.run(c.ec2.authorize_security_group_ingress().group_id(group).ip_permissions(permission.clone()).send());
+        c.run(c.ec2.authorize_security_group_egress().group_id(group).ip_permissions(permission).send());
     }
     let interface = c.ec2.create_network_interface().subnet_id(&subnet);
     c.run(interface.tag_specifications(specification(ResourceType::NetworkInterface, &of_network_plugin)).send());

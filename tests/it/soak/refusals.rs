@@ -8,7 +8,7 @@ use super::kills::converges;
 use super::stage::{Action, Bench, Example};
 use super::tally::{Proof, Tally, sample, try_all};
 use super::{HA_PRIVATE, MINIMAL};
-use crate::bad_days::denied::{denial, permission};
+use crate::bad_days::denied::{denial, is_asked_by_the_preflight, permission};
 
 /// A refusal is not tried again. What does not need the refused call goes on, which takes no longer than all of it.
 const PROMPT: Duration = Duration::from_secs(10);
@@ -46,9 +46,10 @@ fn quota((service, action): &Action) -> Option<Json> {
     Some(json!({ "service": service, "action": action, "status": status, "code": code, "message": message }))
 }
 
-/// Who may not do this gives the lock back all the same: it runs out. And who may not read the bucket's tags did not make it.
-fn is_no_failure((service, action): &Action) -> bool {
-    service == "s3" && matches!(action.as_str(), "DeleteObject" | "GetBucketTagging")
+/// Who may not do this gives the lock back all the same: it runs out. Who may not read the bucket's tags did not make it. And what the
+/// preflight may not ask is a warning.
+fn is_no_failure(action: &Action) -> bool {
+    action.0 == "s3" && matches!(action.1.as_str(), "DeleteObject" | "GetBucketTagging") || is_asked_by_the_preflight(action)
 }
 
 fn points(bench: &Bench) -> Vec<Point> {
