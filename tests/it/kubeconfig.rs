@@ -198,7 +198,6 @@ fn a_certificate_that_is_written_down_needs_nothing_else() {
 
 /// What kubectl writes, kclust keeps; what kclust writes, kubectl understands.
 #[test]
-#[ignore = "known to fail: an entry of ours that kubectl has written again is refused, for its folded text or its null"]
 fn the_file_of_kubectl_is_shared_with_it() {
     let Some(it) = Reached::new() else { return };
     it.kubectl(&["config", "set-cluster", "other", "--server", "https://other.example.com"]).expect(0);
