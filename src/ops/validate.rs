@@ -9,7 +9,6 @@ use crate::plan::Operation;
 use crate::spec::ClusterName;
 
 use super::Environment;
-use super::begin::{no_such_cluster, recorded};
 use super::error::OpsError;
 use super::fleet::groups_with_reasons;
 use super::manifests::Reading;
@@ -24,11 +23,7 @@ pub trait ApiProbe: Send + Sync {
 
 /// Looks at a cluster and changes nothing.
 pub async fn validate(environment: &Environment<'_>, name: &ClusterName, api: &dyn ApiProbe) -> Result<Report, OpsError> {
-    let store = environment.state_of(name);
-    environment.operator.phase("reading the state");
-    let Some(recorded) = recorded(&store, environment.objects.root()).await? else {
-        return Err(no_such_cluster(environment.objects.as_ref(), name).await);
-    };
+    let (store, recorded) = environment.existing(name).await?;
     let cluster = recorded.cluster.clone();
     let prepared =
         prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), Reading::Never).await?.complete()?;
