@@ -10,7 +10,7 @@ use super::{HA_PRIVATE, MINIMAL};
 /// How often each fault meets a call.
 const PROBABILITY: f64 = 0.02;
 /// How often a call hangs: each costs the client's whole patience.
-const SILENCE: f64 = 0.02;
+const SILENCE: f64 = 0.005;
 
 enum Surroundings {
     /// AWS's own token buckets, though they fill faster.
