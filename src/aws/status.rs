@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use aws_sdk_autoscaling::types::{
-    Activity, AutoScalingGroup, Filter as GroupFilter, Instance as SdkGroupInstance, LifecycleState, ScalingActivityStatusCode,
+    Activity, AutoScalingGroup, Filter as GroupFilter, Instance as SdkGroupInstance, ScalingActivityStatusCode,
 };
 use aws_sdk_ec2::types::Instance as SdkInstance;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
 use super::error::translate;
 use super::facts::filter;
@@ -14,9 +14,6 @@ use crate::cloud::status::GroupInstance;
 use crate::cloud::{CloudError, CloudStatus, GroupStatus, InstanceStatus, TargetState};
 use crate::model::{Kind, ResourceId, tags};
 use crate::spec::Cluster;
-
-/// Groups whose activities are asked for at a time.
-const CONCURRENCY: usize = 8;
 
 #[async_trait]
 impl CloudStatus for Aws {
@@ -27,15 +24,15 @@ impl CloudStatus for Aws {
         let pages = pages.into_paginator().items().send();
         let found: Result<Vec<AutoScalingGroup>, _> = pages.collect().await;
         let found = found.map_err(|error| translate("autoscaling:DescribeAutoScalingGroups", error))?;
-        let statuses = stream::iter(found.iter().filter_map(read_group)).map(|mut status| async move {
-            if !is_at_strength(&status) {
-                status.last_failure = last_failure(self, &status.group_name).await?;
-            }
-            Ok::<_, CloudError>(status)
-        });
-        let mut statuses: Vec<GroupStatus> = statuses.buffer_unordered(CONCURRENCY).try_collect().await?;
+        let mut statuses: Vec<GroupStatus> = found.iter().filter_map(read_group).collect();
         statuses.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(statuses)
+    }
+
+    async fn last_failure(&self, group_name: &str) -> Result<Option<String>, CloudError> {
+        let call = self.autoscaling.describe_scaling_activities().auto_scaling_group_name(group_name).max_records(20);
+        let answer = call.send().await.map_err(|error| translate("autoscaling:DescribeScalingActivities", error))?;
+        Ok(newest_failure(answer.activities()))
     }
 
     async fn instances(&self, cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {
@@ -54,6 +51,12 @@ impl CloudStatus for Aws {
             })
         });
         Ok(states.collect())
+    }
+
+    async fn name_servers(&self, zone_id: &str) -> Result<Vec<String>, CloudError> {
+        let answer = self.route53.get_hosted_zone().id(zone_id).send().await;
+        let answer = answer.map_err(|error| translate("route53:GetHostedZone", error))?;
+        Ok(answer.delegation_set().map(|set| set.name_servers().to_vec()).unwrap_or_default())
     }
 }
 
@@ -109,20 +112,6 @@ fn read_group_instance(instance: &SdkGroupInstance) -> Option<GroupInstance> {
     })
 }
 
-fn is_at_strength(group: &GroupStatus) -> bool {
-    let serves = |instance: &&GroupInstance| {
-        instance.lifecycle_state == LifecycleState::InService.as_str() && instance.health_status.eq_ignore_ascii_case("healthy")
-    };
-    group.instances.iter().filter(serves).count() >= group.desired_capacity as usize
-}
-
-/// Why the group's latest launches failed.
-async fn last_failure(aws: &Aws, group: &str) -> Result<Option<String>, CloudError> {
-    let call = aws.autoscaling.describe_scaling_activities().auto_scaling_group_name(group).max_records(20);
-    let answer = call.send().await.map_err(|error| translate("autoscaling:DescribeScalingActivities", error))?;
-    Ok(newest_failure(answer.activities()))
-}
-
 /// Activities come newest first. A failure before the last launch that succeeded is history.
 fn newest_failure(activities: &[Activity]) -> Option<String> {
     for activity in activities {
@@ -151,6 +140,7 @@ fn read_instance(instance: &SdkInstance) -> Option<InstanceStatus> {
         instance_type: instance.instance_type().map(|name| name.as_str().to_owned()).unwrap_or_default(),
         private_address: instance.private_ip_address().and_then(|address| address.parse().ok()),
         group: group.map(str::to_owned),
+        launched_at: instance.launch_time().and_then(|time| Timestamp::from_second(time.secs()).ok()),
     })
 }
 

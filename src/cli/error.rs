@@ -100,6 +100,7 @@ impl CliError {
                 OpsError::Facts(_)
                 | OpsError::Manifests(_)
                 | OpsError::DifferentSpec { .. }
+                | OpsError::NoSuchGroup { .. }
                 | OpsError::StateNotReachable
                 | OpsError::FixedFields { .. }
                 | OpsError::OtherRegion { .. }
@@ -173,6 +174,7 @@ fn ops_words(error: &OpsError) -> Words {
                 false => words.hint(format!("it holds {}", known.join(", "))),
             }
         }
+        OpsError::NoSuchGroup { known, .. } => Words::new(error.to_string()).hint(format!("it has {}", known.join(", "))),
         OpsError::DifferentSpec { cluster, differences } => {
             let words = differences.iter().fold(Words::new(error.to_string()), |words, line| words.cause(line));
             words.hint(format!("to change the cluster, run `kclust update {cluster} -f FILE`"))

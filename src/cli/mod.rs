@@ -13,7 +13,7 @@ mod terminal;
 
 pub use args::{
     BackupArgs, ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, DeleteArgs, GetCommand, GlobalArgs, ManArgs, NameArgs,
-    OutputFormat, RenderArgs, RestoreArgs, SpecArgs, SpecNameArgs, UpdateArgs, Verbosity,
+    OutputFormat, RenderArgs, RestoreArgs, SpecArgs, SpecNameArgs, UpdateArgs, ValidateArgs, Verbosity,
 };
 pub use completion::{completion, man};
 pub use progress::Progress;

@@ -125,12 +125,18 @@ pub trait CloudFacts: Send + Sync {
 /// What `validate` looks at beside the world.
 #[async_trait]
 pub trait CloudStatus: Send + Sync {
-    /// The cluster's autoscaling groups with their instances; for those that are not at strength, the newest failed scaling activity.
+    /// The cluster's autoscaling groups with their instances, without [`GroupStatus::last_failure`].
     async fn groups(&self, cluster: &Cluster) -> Result<Vec<GroupStatus>, CloudError>;
+
+    /// [`GroupStatus::last_failure`] of a group, by its name in AWS.
+    async fn last_failure(&self, group_name: &str) -> Result<Option<String>, CloudError>;
 
     /// The cluster's instances that are not terminated.
     async fn instances(&self, cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError>;
 
     /// Health of the targets of a target group.
     async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetState>, CloudError>;
+
+    /// The name servers of a public hosted zone.
+    async fn name_servers(&self, zone_id: &str) -> Result<Vec<String>, CloudError>;
 }

@@ -1,5 +1,7 @@
 //! The state of what runs, as `validate` needs it.
 
+use jiff::Timestamp;
+
 /// An autoscaling group and its instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupStatus {
@@ -38,6 +40,7 @@ pub struct InstanceStatus {
     pub private_address: Option<std::net::Ipv4Addr>,
     /// Logical name of its group: tag `kclust.dev/group`.
     pub group: Option<String>,
+    pub launched_at: Option<Timestamp>,
 }
 
 /// A registered target.

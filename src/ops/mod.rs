@@ -37,7 +37,7 @@ pub use render::{Artefact, render};
 pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
 pub use slots::SlotState;
 pub use update::update;
-pub use validate::{ApiProbe, validate};
+pub use validate::{ApiFollower, ApiProbe, Follows, ValidateOptions, validate};
 
 /// All of AWS that a command may need.
 pub trait Aws: Cloud + CloudFacts + CloudStatus {}

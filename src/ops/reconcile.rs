@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::bootstrap;
 use crate::cloud::{Facts, World};
-use crate::model::{Resource, build};
+use crate::model::{Desired, Resource, build};
 use crate::plan::{self, Context, Operation, Plan};
 use crate::spec::Cluster;
 use crate::store::ClusterStore;
@@ -22,6 +22,15 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
 }
 
+/// What is and what shall be.
+pub(super) struct Compared {
+    pub(super) facts: Facts,
+    pub(super) world: World,
+    pub(super) desired: Desired,
+    /// Keys of the user's tags, in the spec as it is and as it was last applied.
+    pub(super) user_tags: BTreeSet<String>,
+}
+
 /// Makes the plan that turns what is into `cluster`. `reading` says which manifests of the user are read for it.
 pub(super) async fn prepare(
     environment: &Environment<'_>,
@@ -31,6 +40,20 @@ pub(super) async fn prepare(
     recorded: Option<&Recorded>,
     reading: Reading,
 ) -> Result<Prepared, OpsError> {
+    let Compared { facts, world, desired, user_tags } = compare(environment, store, cluster, recorded, reading).await?;
+    let context = Context { cluster: cluster.name.as_str(), operation, user_tags };
+    let plan = plan::reconcile(&context, &desired, &world)?;
+    Ok(Prepared { facts, world, plan })
+}
+
+/// Looks at the world, and works out what it shall be.
+pub(super) async fn compare(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    cluster: &Cluster,
+    recorded: Option<&Recorded>,
+    reading: Reading,
+) -> Result<Compared, OpsError> {
     let identity = &environment.identity;
     let known = recorded.and_then(|recorded| recorded.facts.as_ref()).map(|stored| &stored.value);
     if let Some(known) = known
@@ -52,9 +75,7 @@ pub(super) async fn prepare(
     if let Some(recorded) = recorded {
         user_tags.extend(recorded.cluster.tags.keys().cloned());
     }
-    let context = Context { cluster: cluster.name.as_str(), operation, user_tags };
-    let plan = plan::reconcile(&context, &desired, &world)?;
-    Ok(Prepared { facts, world, plan })
+    Ok(Compared { facts, world, desired, user_tags })
 }
 
 /// EC2 refuses larger user-data when the launch template is made; here it is told before anything is.

@@ -25,7 +25,7 @@ pub(super) async fn spec(cli: &Cli, args: &NameArgs, streams: &mut Streams) -> R
     let text = match streams.format {
         // A spec is read and written as YAML: that is its table.
         OutputFormat::Table | OutputFormat::Yaml => document,
-        OutputFormat::Json => {
+        OutputFormat::Json | OutputFormat::Ndjson => {
             let value: Json = serde_saphyr::from_str(&document).map_err(|error| CliError::Io {
                 headline: "could not turn the spec into JSON".to_owned(),
                 source: std::io::Error::other(error.to_string()),
