@@ -7,7 +7,10 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::cloud::facts::StateLocation;
-use crate::cloud::{Facts, HostedZone, InstanceTypeFacts, Observed, Physical, ResolvedImage, World};
+use crate::cloud::status::GroupInstance;
+use crate::cloud::{Facts, GroupStatus, HostedZone, InstanceStatus, InstanceTypeFacts, Observed, Physical, ResolvedImage, World};
+use crate::health::{KubeNode, KubernetesView, System};
+use crate::inventory::Fleet;
 use crate::model::{BootstrapObject, Desired, Kind, Resource, ResourceId, build, fixed_addresses};
 use crate::spec::{Architecture, Cluster, DnsVisibility};
 
@@ -39,6 +42,7 @@ pub fn facts(cluster: &Cluster) -> Facts {
         }),
         network: None,
         manifests: BTreeMap::new(),
+        user_tags: Default::default(),
         slot_addresses: fixed_addresses(cluster).into_iter().collect(),
         state: StateLocation {
             bucket: "kclust-state".into(),
@@ -138,6 +142,85 @@ pub fn world(desired: &Desired) -> World {
         world.resources.insert(id.clone(), observed);
     }
     world
+}
+
+/// What runs of a cluster in perfect health: an instance in each slot, and in each node group as many as it has at least, spread over
+/// its zones; all of them Ready nodes.
+pub fn fleet(cluster: &Cluster) -> Fleet {
+    let slots = cluster.slots().into_iter().map(|slot| {
+        let instance_type = cluster.control_plane.instance_type.to_string();
+        (slot.name, 1, 1, vec![slot.zone.to_string()], instance_type)
+    });
+    let groups = cluster.node_groups.iter().map(|group| {
+        let zones = group.zones.iter().map(ToString::to_string).collect();
+        (group.name.to_string(), group.min_size, group.max_size, zones, group.instance_types[0].to_string())
+    });
+    let mut fleet = Fleet {
+        cluster: cluster.clone(),
+        groups: Vec::new(),
+        instances: Vec::new(),
+        template_versions: BTreeMap::new(),
+        boots: BTreeMap::new(),
+        kubernetes: KubernetesView::Skipped { reason: String::new() },
+    };
+    let mut nodes = Vec::new();
+    for (name, min_size, max_size, zones, instance_type) in slots.chain(groups) {
+        let mut members = Vec::new();
+        for number in 0..min_size {
+            let id = format!("i-{:017x}", 0x0a10_0000_0000_0000_u64 + fleet.instances.len() as u64);
+            let zone = zones[number as usize % zones.len()].clone();
+            members.push(GroupInstance {
+                id: id.clone(),
+                zone: zone.clone(),
+                lifecycle_state: "InService".into(),
+                health_status: "Healthy".into(),
+                launch_template_version: Some("1".into()),
+            });
+            nodes.push(KubeNode {
+                name: id.clone(),
+                provider_id: Some(format!("aws:///{zone}/{id}")),
+                control_plane: name.starts_with("cp-"),
+                zone: Some(zone.clone()),
+                not_ready: None,
+                pressures: Vec::new(),
+                kubelet_version: format!("v{}", cluster.kubernetes_version),
+            });
+            fleet.instances.push(InstanceStatus {
+                id,
+                state: "running".into(),
+                zone,
+                instance_type: instance_type.clone(),
+                spot: false,
+                launched_at: "2026-11-26T22:15:00Z".parse().ok(),
+                private_address: None,
+                group: Some(name.clone()),
+            });
+        }
+        fleet.template_versions.insert(name.clone(), 1);
+        fleet.groups.push(GroupStatus {
+            group_name: format!("{name}-in-aws"),
+            name,
+            min_size,
+            max_size,
+            desired_capacity: min_size,
+            instances: members,
+            suspended_processes: Vec::new(),
+            last_failure: None,
+        });
+    }
+    let version = format!("v{}", cluster.kubernetes_version);
+    let system =
+        System { failing: Ok(Vec::new()), workloads: Ok(Vec::new()), control_plane: Ok(Vec::new()), pending: Ok(Vec::new()) };
+    fleet.kubernetes = KubernetesView::Reachable { address: "https://api:6443".into(), version, nodes, system };
+    fleet
+}
+
+/// Nodes of [`fleet`], to spoil.
+pub fn nodes(fleet: &mut Fleet) -> &mut Vec<KubeNode> {
+    match &mut fleet.kubernetes {
+        KubernetesView::Reachable { nodes, .. } => nodes,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Reads `Kind/name`.

@@ -45,6 +45,9 @@ pub(super) fn ready(kind: Kind) -> Duration {
 /// instances take as long as their shutdown.
 pub(super) const GONE: Duration = Duration::from_secs(20 * 60);
 
+/// The same in a removal of everything, which looks at what holds on before it tries again.
+pub(super) const HELD: Duration = Duration::from_secs(10);
+
 /// Pause before the next attempt: doubling from 250 ms to `longest`. Without jitter: one process polls few things.
 pub(super) fn pause(attempt: u32, longest: Duration) -> Duration {
     Duration::from_millis(250).saturating_mul(2_u32.saturating_pow(attempt)).min(longest)

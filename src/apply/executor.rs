@@ -30,7 +30,7 @@ pub async fn execute(
     concurrency: usize,
 ) -> Report {
     let begun = Instant::now();
-    let runner = Runner::new(provisioner, observer, stop, operation_id, concurrency);
+    let runner = Runner::new(provisioner, observer, stop, (plan.operation, operation_id), concurrency);
     let mut queue = Queue::new(plan);
     let mut report = Report { total: plan.steps.len(), outputs, ..Report::default() };
     let mut in_flight = FuturesUnordered::new();

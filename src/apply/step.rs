@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical, Readiness};
 use crate::model::{Kind, Resource, ResourceId};
-use crate::plan::{Action, Step, Work};
+use crate::plan::{Action, Operation, Step, Work};
 
-use super::deadline::{CONSISTENCY, GONE, pause, ready};
+use super::deadline::{CONSISTENCY, GONE, HELD, pause, ready};
 use super::events::{Event, Observer};
 use super::provisioner::Provisioner;
 use super::stop::Stop;
@@ -48,6 +48,8 @@ pub(super) struct Runner<'a> {
     stop: &'a Stop,
     /// See [`super::execute`].
     operation_id: &'a str,
+    /// How long a removal is tried again while something holds on to the thing.
+    held: Duration,
     /// One for each call that may be in flight. Whoever waits for AWS holds none: a hundred groups that end their machines do not
     /// stand in each other's way.
     permits: Semaphore,
@@ -60,11 +62,16 @@ impl<'a> Runner<'a> {
         provisioner: &'a Provisioner<'a>,
         observer: &'a dyn Observer,
         stop: &'a Stop,
-        operation_id: &'a str,
+        operation: (Operation, &'a str),
         concurrency: usize,
     ) -> Self {
+        let (operation, operation_id) = operation;
+        let held = match operation {
+            Operation::Delete => HELD,
+            Operation::Create | Operation::Update => GONE,
+        };
         let (permits, nothing_new) = (Semaphore::new(concurrency), AtomicBool::new(false));
-        Self { provisioner, observer, stop, operation_id, permits, concurrency, nothing_new }
+        Self { provisioner, observer, stop, operation_id, held, permits, concurrency, nothing_new }
     }
 
     pub(super) fn calls_in_flight(&self) -> usize {
@@ -132,14 +139,14 @@ impl<'a> Runner<'a> {
                 Ok(None) => return self.wait_until_gone(step, begun).await,
                 Err(error) => error,
             };
-            let Some(patience) = patience(&step.work, &error) else { return Outcome::Failed { error, made: None } };
+            let Some(patience) = self.patience(&step.work, &error) else { return Outcome::Failed { error, made: None } };
             if begun.elapsed() >= patience {
                 return Outcome::Failed { error, made: None };
             }
             let pause = pause(attempt, LONGEST_PAUSE);
             attempt += 1;
             self.observer.on(Event::Retrying { id: &step.id, error: &error, pause });
-            if !self.sleep(pause).await {
+            if !self.sleep(pause).await || self.stop.is_requested() {
                 return Outcome::Interrupted { made: None };
             }
             // A creation may be several calls, of which the first took effect; or its answer was lost.
@@ -196,27 +203,27 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// How long a failed call is tried again; `None` when that would not help.
+    fn patience(&self, work: &Work, error: &CloudError) -> Option<Duration> {
+        match error.class {
+            class if is_passing(class) => Some(CONSISTENCY),
+            // What the step refers to was made a moment ago and is not visible everywhere (Invalid…ID.NotFound).
+            ErrorClass::NotFound => Some(CONSISTENCY),
+            // What holds on to it is going, or its going is not visible everywhere (DependencyViolation, ResourceInUse).
+            ErrorClass::InUse => match work {
+                Work::Delete(_) => Some(self.held),
+                Work::Create(_) | Work::Update { .. } => Some(CONSISTENCY),
+            },
+            _ => None,
+        }
+    }
+
     /// Returns whether the pause was slept to its end.
     async fn sleep(&self, pause: Duration) -> bool {
         tokio::select! {
             () = sleep(pause) => true,
             () = self.stop.requested() => false,
         }
-    }
-}
-
-/// How long a failed call is tried again; `None` when that would not help.
-fn patience(work: &Work, error: &CloudError) -> Option<Duration> {
-    match error.class {
-        class if is_passing(class) => Some(CONSISTENCY),
-        // What the step refers to was made a moment ago and is not visible everywhere (Invalid…ID.NotFound).
-        ErrorClass::NotFound => Some(CONSISTENCY),
-        // What holds on to it is going, or its going is not visible everywhere (DependencyViolation, ResourceInUse).
-        ErrorClass::InUse => match work {
-            Work::Delete(_) => Some(GONE),
-            Work::Create(_) | Work::Update { .. } => Some(CONSISTENCY),
-        },
-        _ => None,
     }
 }
 

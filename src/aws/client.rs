@@ -17,7 +17,8 @@ use aws_types::SdkConfig;
 
 use super::Aws;
 use super::error::{never_connected, own};
-use crate::cloud::{CloudError, ErrorClass};
+use super::fence::Fenced;
+use crate::cloud::{CloudError, ErrorClass, Fence};
 
 /// Attempts of one call, the first included. EC2's buckets refill with 5 tokens a second and Route 53 answers
 /// `PriorRequestNotComplete` for as long as another change of the zone takes, so the SDK's own 3 attempts (about 3 s) give up on
@@ -25,6 +26,9 @@ use crate::cloud::{CloudError, ErrorClass};
 const MAX_ATTEMPTS: u32 = 10;
 const MAX_BACKOFF: Duration = Duration::from_secs(20);
 const MAX_ATTEMPTS_VARIABLE: &str = "AWS_MAX_ATTEMPTS";
+
+/// How CloudTrail knows kclust's calls: a part of the user agent, in which no slash is allowed.
+const APP_NAME: &str = concat!("kclust-", env!("CARGO_PKG_VERSION"));
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 /// Until the first byte of an answer. The slowest calls (`DescribeInstances` of thousands, `RunInstances`) take some seconds.
@@ -59,7 +63,7 @@ impl Aws {
                 loader = loader.retry_config(retries);
             }
         }
-        if let Ok(name) = AppName::new(concat!("kclust/", env!("CARGO_PKG_VERSION"))) {
+        if let Ok(name) = AppName::new(APP_NAME) {
             loader = loader.app_name(name);
         }
         let config = loader.load().await;
@@ -72,17 +76,25 @@ impl Aws {
 
     fn with(config: &SdkConfig, region: String) -> Self {
         let retries = SharedRetryClassifier::new(Reachability::default());
+        let fence = Fence::default();
         macro_rules! client {
             ($service:ident) => {
-                $service::Client::from_conf($service::config::Builder::from(config).retry_classifier(retries.clone()).build())
+                $service::Client::from_conf(
+                    $service::config::Builder::from(config)
+                        .retry_classifier(retries.clone())
+                        .interceptor(Fenced(fence.clone()))
+                        .build(),
+                )
             };
         }
         let s3 = aws_sdk_s3::config::Builder::from(config)
             .retry_classifier(retries.clone())
+            .interceptor(Fenced(fence.clone()))
             .force_path_style(needs_path_style(config));
         Self {
             autoscaling: client!(aws_sdk_autoscaling),
             ec2: client!(aws_sdk_ec2),
+            elb: client!(aws_sdk_elasticloadbalancing),
             elbv2: client!(aws_sdk_elasticloadbalancingv2),
             iam: client!(aws_sdk_iam),
             route53: client!(aws_sdk_route53),
@@ -90,6 +102,7 @@ impl Aws {
             ssm: client!(aws_sdk_ssm),
             sts: client!(aws_sdk_sts),
             region,
+            fence,
         }
     }
 }
@@ -181,6 +194,11 @@ mod tests {
     #[test]
     fn what_breaks_after_connecting_is_left_to_the_sdk() {
         assert_eq!(Reachability::default().classify_retry(&attempt("connection reset")), RetryAction::NoActionIndicated);
+    }
+
+    #[test]
+    fn the_name_in_the_user_agent_is_one_that_the_sdk_takes() {
+        assert!(AppName::new(APP_NAME).is_ok());
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::error::{answer_without, own, translate};
+use super::error::own;
 use super::reference::resolve;
-use super::{Aws, autoscaling, ec2, elbv2, iam, leftovers, observe, route53};
+use super::{Aws, autoscaling, caller, ec2, elbv2, iam, leftovers, observe, obstacles, route53};
 use crate::cloud::{
-    Cloud, CloudError, Creation, ErrorClass, Identity, Leftover, Observed, Outputs, Physical, Readiness, Scope, World,
+    Cloud, CloudError, Creation, ErrorClass, Fence, Identity, Leftover, Observed, Obstacles, Outputs, Physical, Readiness, Scope,
+    World,
 };
 use crate::model::{Resource, ResourceId};
 
@@ -16,12 +17,18 @@ impl Cloud for Aws {
         self.region()
     }
 
+    fn fence(&self) -> Fence {
+        self.fence.clone()
+    }
+
     async fn identity(&self) -> Result<Identity, CloudError> {
-        const OPERATION: &str = "sts:GetCallerIdentity";
-        let answer = self.sts.get_caller_identity().send().await.map_err(|error| translate(OPERATION, error))?;
-        match (answer.account, answer.arn) {
-            (Some(account), Some(arn)) => Ok(Identity { account, arn }),
-            _ => Err(answer_without(OPERATION, "Account and Arn")),
+        let refused = match caller::identity(self, self.region()).await {
+            Err(error) if matches!(error.class, ErrorClass::Credentials | ErrorClass::Unreachable) => error,
+            answer => return answer,
+        };
+        match caller::is_known_at_home(self).await {
+            true => Err(caller::no_such_region(self, &refused)),
+            false => Err(refused),
         }
     }
 
@@ -207,11 +214,15 @@ impl Cloud for Aws {
         leftovers::find(self, scope).await
     }
 
-    async fn delete_leftover(&self, leftover: &Leftover) -> Result<(), CloudError> {
+    async fn delete_leftover(&self, scope: &Scope, leftover: &Leftover) -> Result<(), CloudError> {
         match leftover {
             Leftover::Own { id, observed } => self.delete(id, observed).await,
-            other => gone_is_fine(leftovers::delete(self, other).await),
+            other => gone_is_fine(leftovers::delete(self, &scope.cluster, other).await),
         }
+    }
+
+    async fn obstacles(&self, scope: &Scope) -> Result<Obstacles, CloudError> {
+        obstacles::find(self, scope).await
     }
 }
 

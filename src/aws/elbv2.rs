@@ -259,7 +259,7 @@ fn target_id(group: &str, target: &Target) -> String {
     format!("{group}#{}:{}", target.address, target.port)
 }
 
-async fn find_load_balancer(aws: &Aws, name: &str) -> Result<Option<SdkLoadBalancer>, CloudError> {
+pub(super) async fn find_load_balancer(aws: &Aws, name: &str) -> Result<Option<SdkLoadBalancer>, CloudError> {
     let answer = aws.elbv2.describe_load_balancers().names(name).send().await;
     match answer.map_err(|error| translate("elasticloadbalancing:DescribeLoadBalancers", error)) {
         Ok(answer) => Ok(answer.load_balancers.unwrap_or_default().into_iter().next()),

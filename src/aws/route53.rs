@@ -217,6 +217,7 @@ mod tests {
             load_balancer_name: None,
             target_group_name: None,
             vpc: None,
+            known: Default::default(),
             instance_profiles: Vec::new(),
         }
     }

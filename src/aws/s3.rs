@@ -15,13 +15,14 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, Object as ListedObject, ObjectIdentifier};
 use aws_smithy_types::DateTime;
+use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::Aws;
 use super::error::{answer_without, not_built, own, translate};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::store::layout::check_key;
-use crate::store::{Condition, Entry, Object, ObjectStore, StoreError, Version};
+use crate::store::{Condition, Earlier, Entry, Object, ObjectStore, StoreError, Version};
 use exchange::Exchange;
 
 /// Tries of a call whose failure passes by itself.
@@ -35,7 +36,7 @@ const DELETE_OBJECTS_LIMIT: usize = 1000;
 /// deleted can be made again by anybody.
 ///
 /// IAM: `s3:ListBucket` (without it S3 answers 403 for keys that are not there), `s3:GetObject`, `s3:PutObject`,
-/// `s3:DeleteObject`; to remove a cluster `s3:ListBucketVersions` and `s3:DeleteObjectVersion`; to make the bucket
+/// `s3:DeleteObject`; to name what was before an object that is damaged `s3:ListBucketVersions` and `s3:GetObjectVersion`; to remove a cluster `s3:ListBucketVersions` and `s3:DeleteObjectVersion`; to make the bucket
 /// `s3:CreateBucket`, `s3:TagResource`, and `s3:PutBucketPublicAccessBlock`, `…Versioning`, `…Tagging`, `…Policy`,
 /// `s3:PutEncryptionConfiguration`, `s3:PutLifecycleConfiguration`, `s3:PutBucketOwnershipControls`.
 #[derive(Debug)]
@@ -307,6 +308,40 @@ impl ObjectStore for S3Store {
         };
         // S3 sorts by bytes, as Rust does.
         Ok(pages.iter().flat_map(ListObjectsV2Output::contents).filter_map(entry).collect())
+    }
+
+    async fn earlier(&self, key: &str) -> Result<Vec<Earlier>, StoreError> {
+        const OPERATION: &str = "s3:ListBucketVersions";
+        let path = self.key(key)?;
+        let request = self.client.list_object_versions().bucket(&self.bucket).set_expected_bucket_owner(self.account.clone());
+        let answer = request.prefix(&path).send().await;
+        let answer = answer.map_err(|error| self.failed("list the versions of", key, translate(OPERATION, error)))?;
+        // The newest come first. One page is a thousand of them.
+        let of_key = answer.versions().iter().filter(|version| version.key() == Some(path.as_str()));
+        let earlier = of_key.filter(|version| version.is_latest() != Some(true)).filter_map(|version| {
+            let written_at = Timestamp::from_second(version.last_modified()?.secs()).ok()?;
+            Some(Earlier { id: version.version_id()?.to_owned(), written_at })
+        });
+        Ok(earlier.collect())
+    }
+
+    async fn get_earlier(&self, key: &str, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        const OPERATION: &str = "s3:GetObjectVersion";
+        let path = self.key(key)?;
+        let request = self.client.get_object().bucket(&self.bucket).set_expected_bucket_owner(self.account.clone());
+        match request.key(path).version_id(id).send().await {
+            Ok(answer) => match answer.body.collect().await {
+                Ok(body) => Ok(Some(body.to_vec())),
+                Err(error) => {
+                    let error = own(OPERATION, ErrorClass::Transport, format!("the answer broke off: {error}"));
+                    Err(self.failed("read an earlier version of", key, error))
+                }
+            },
+            Err(error) => match translate(OPERATION, error) {
+                error if error.class == ErrorClass::NotFound => Ok(None),
+                error => Err(self.failed("read an earlier version of", key, error)),
+            },
+        }
     }
 
     async fn directories(&self) -> Result<Vec<String>, StoreError> {

@@ -1,10 +1,12 @@
-//! What runs: groups, instances and targets, as `validate` needs them.
+//! What runs: groups, instances and targets, as `validate` and `get` need them.
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_autoscaling::types::{
     Activity, AutoScalingGroup, Filter as GroupFilter, Instance as SdkGroupInstance, ScalingActivityStatusCode,
 };
-use aws_sdk_ec2::types::Instance as SdkInstance;
+use aws_sdk_ec2::types::{Instance as SdkInstance, InstanceLifecycleType, LaunchTemplate};
 use jiff::Timestamp;
 
 use super::error::translate;
@@ -12,7 +14,7 @@ use super::facts::filter;
 use super::{Aws, elbv2};
 use crate::cloud::status::GroupInstance;
 use crate::cloud::{CloudError, CloudStatus, GroupStatus, InstanceStatus, TargetState};
-use crate::model::{Kind, ResourceId, tags};
+use crate::model::{Kind, ResourceId, load_balancer_name, tags};
 use crate::spec::Cluster;
 
 #[async_trait]
@@ -37,6 +39,20 @@ impl CloudStatus for Aws {
 
     async fn instances(&self, cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {
         Ok(find_instances(self, cluster.name.as_str()).await?.iter().filter_map(read_instance).collect())
+    }
+
+    async fn template_versions(&self, cluster: &Cluster) -> Result<BTreeMap<String, u64>, CloudError> {
+        const OPERATION: &str = "ec2:DescribeLaunchTemplates";
+        let owned = filter(&format!("tag:{}", tags::cluster(cluster.name.as_str())), [tags::OWNED.to_owned()]);
+        let pages = self.ec2.describe_launch_templates().filters(owned).max_results(200).into_paginator().items().send();
+        let found: Result<Vec<LaunchTemplate>, _> = pages.collect().await;
+        let found = found.map_err(|error| translate(OPERATION, error))?;
+        Ok(found.iter().filter_map(read_template_version).collect())
+    }
+
+    async fn load_balancer_dns_name(&self, cluster: &Cluster) -> Result<Option<String>, CloudError> {
+        let name = load_balancer_name(cluster.region.as_str(), cluster.name.as_str());
+        Ok(elbv2::find_load_balancer(self, &name).await?.and_then(|found| found.dns_name))
     }
 
     async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetState>, CloudError> {
@@ -138,10 +154,17 @@ fn read_instance(instance: &SdkInstance) -> Option<InstanceStatus> {
         state: instance.state()?.name()?.as_str().to_owned(),
         zone: instance.placement().and_then(|placement| placement.availability_zone()).unwrap_or_default().to_owned(),
         instance_type: instance.instance_type().map(|name| name.as_str().to_owned()).unwrap_or_default(),
+        spot: instance.instance_lifecycle() == Some(&InstanceLifecycleType::Spot),
         private_address: instance.private_ip_address().and_then(|address| address.parse().ok()),
         group: group.map(str::to_owned),
         launched_at: instance.launch_time().and_then(|time| Timestamp::from_second(time.secs()).ok()),
     })
+}
+
+fn read_template_version(template: &LaunchTemplate) -> Option<(String, u64)> {
+    let tag = template.tags().iter().find(|tag| tag.key() == Some(tags::ID))?;
+    let id = ResourceId::parse(tag.value()?).filter(|id| id.kind == Kind::LaunchTemplate)?;
+    Some((id.name, template.default_version_number?.try_into().ok()?))
 }
 
 fn number(value: Option<i32>) -> u32 {

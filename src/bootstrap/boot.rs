@@ -132,6 +132,7 @@ fn files(cluster: &Cluster) -> String {
         ),
         File::new("/etc/systemd/system/kclust-end.service", "644", include_str!("../../templates/files/kclust-end.service")),
         File::new("/etc/systemd/system/kclust-stop.service", "644", include_str!("../../templates/files/kclust-stop.service")),
+        File::new("/etc/kclust/admins.yaml", "600", include_str!("../../templates/files/admins.yaml")),
         File::new("/etc/kubernetes/apiserver/admission.yaml", "600", include_str!("../../templates/files/admission.yaml")),
         File::new("/etc/kubernetes/apiserver/audit-policy.yaml", "600", include_str!("../../templates/files/audit-policy.yaml")),
         File::new(

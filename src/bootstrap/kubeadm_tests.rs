@@ -12,7 +12,7 @@ use super::script_tests::program;
 use super::tests::{EXAMPLES, documents, example, facts, written_files};
 use super::tool_tests::{path_text, run, skipped};
 use super::*;
-use crate::pki::{ClusterPki, Credential, Secret, kubeconfig};
+use crate::pki::ClusterPki;
 use crate::spec::Slot;
 
 pub(super) struct Kubeadm {
@@ -137,9 +137,11 @@ fn kubeadm_accepts_all_documents() {
     let directory = tempfile::tempdir().unwrap();
     // Discovery by a file needs the file.
     let credential = directory.path().join("bootstrap.kubeconfig");
-    let token = Secret::new("abcdef.0123456789abcdef");
-    let content = kubeconfig("test", "https://api.test:6443", "", Credential::Token(&token));
-    std::fs::write(&credential, content.expose()).unwrap();
+    let content = "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+                   clusters: [{name: test, cluster: {server: 'https://api.test:6443'}}]\n\
+                   users: [{name: test, user: {token: abcdef.0123456789abcdef}}]\n\
+                   contexts: [{name: test, context: {cluster: test, user: test}}]\n";
+    std::fs::write(&credential, content).unwrap();
     let file = directory.path().join("kubeadm.yaml");
     for name in EXAMPLES {
         let cluster = kubeadm.example(name);

@@ -100,13 +100,14 @@ fn a_status_object_is_written_only_when_it_changes() {
 /// `set_up_cluster` with a lock whose holder is as said; the objects of S3 are files.
 fn set_up(holder: &str, holder_runs: bool) -> String {
     output(&format!(
-        r#"sha256sum() {{ echo 0123456789abcdef0123; }}
+        r#"sha256sum() {{ [ $# -gt 0 ] || cat > /dev/null; echo 0123456789abcdef0123; }}
         s3_path() {{ echo "$RUN_DIR/${{1//\//_}}"; }}
         s3_exists() {{ [ -e "$(s3_path "$1")" ]; }}
         s3_get() {{ cat "$(s3_path "$1")"; }}
         s3_create() {{ if s3_exists "$1"; then return 1; fi; echo "$2" > "$(s3_path "$1")"; echo "created $1"; }}
         instance_runs() {{ {holder_runs}; }}
         phase() {{ echo "phase $*"; }}
+        bind_admins() {{ echo "bound the admins"; }}
         publish_credential() {{ echo "published the join credential"; }}
         if [ -n '{holder}' ]; then echo '{holder}' > "$(s3_path control-plane/phases-0123456789abcdef.lock)"; fi
         sleep() {{ echo 'i-1' > "$(s3_path control-plane/phases-0123456789abcdef)"; }}
@@ -116,7 +117,7 @@ fn set_up(holder: &str, holder_runs: bool) -> String {
 
 #[test]
 fn the_phases_are_done_by_whoever_holds_the_lock() {
-    let phases = "phase upload-config all\nphase bootstrap-token --skip-token-print\nphase addon all\n";
+    let phases = "phase upload-config all\nphase bootstrap-token --skip-token-print\nphase addon all\nbound the admins\n";
     let free = set_up("", true);
     assert!(free.starts_with("created control-plane/phases-0123456789abcdef.lock\n"), "{free}");
     // What workers wait for comes before the marker.
@@ -126,6 +127,16 @@ fn the_phases_are_done_by_whoever_holds_the_lock() {
     assert!(set_up("i-2", true).contains(phases));
     assert!(set_up("i-1", false).contains(phases));
     assert_eq!(set_up("i-1", true), "");
+}
+
+#[test]
+fn admins_are_bound_once_and_whatever_became_of_that_stays() {
+    let bind = |kubectl: &str| output(&format!("kubectl() {{ {kubectl}; }}\n(bind_admins) && echo bound || echo failed"));
+    assert_eq!(bind("true"), "bound\n");
+    let exists =
+        "Error from server (AlreadyExists): error when creating: clusterrolebindings \\\"kclust:admins\\\" already exists";
+    assert_eq!(bind(&format!("echo \"{exists}\" >&2; return 1")), "bound\n");
+    assert!(bind("echo 'Error from server (Forbidden)' >&2; return 1").ends_with("failed\n"));
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(super) fn facts(cluster: &Cluster) -> Facts {
         hosted_zone: None,
         network: None,
         manifests: BTreeMap::new(),
+        user_tags: Default::default(),
         slot_addresses: cluster.slots().into_iter().map(|slot| (slot.name, address(slot.index))).collect(),
         state: StateLocation {
             bucket: "kclust-state".into(),
@@ -272,6 +273,10 @@ fn all_documents_on_a_node_are_well_formed() {
     for name in ["admission", "audit-policy", "authentication"] {
         assert_eq!(documents(written_file(&boot, &format!("/etc/kubernetes/apiserver/{name}.yaml"))).len(), 1);
     }
+    // The group of the binding is the one that kclust writes into certificates.
+    let binding = document(written_file(&boot, "/etc/kclust/admins.yaml"), "ClusterRoleBinding");
+    assert_eq!(binding["subjects"][0]["name"], crate::pki::ADMINS);
+    assert_eq!(binding["roleRef"]["name"], "cluster-admin");
     for name in EXAMPLES {
         let cluster = example(name);
         for (path, content) in all_artefacts(&cluster, &facts(&cluster)) {

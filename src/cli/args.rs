@@ -112,8 +112,8 @@ pub enum Command {
 
     /// Bring a cluster to a changed spec
     ///
-    /// With a file, the cluster is brought to that spec. Without one, it is brought back to the spec that it has: whatever was
-    /// changed or removed by other means is put right.
+    /// With a file, the cluster is brought to that spec, and with --from-history to one that it had. Without either, it is brought
+    /// back to the spec that it has: whatever was changed or removed by other means is put right.
     #[command(after_long_help = examples::UPDATE)]
     Update(UpdateArgs),
 
@@ -154,11 +154,39 @@ pub enum Command {
     #[command(after_long_help = examples::RESTORE)]
     Restore(RestoreArgs),
 
+    /// Let kubectl reach a cluster
+    ///
+    /// Writes a context of the cluster's name into the file that kubectl would write to, and makes it the current one. Whatever
+    /// else the file holds stays as it is, byte for byte.
+    ///
+    /// No credential is written down: kubectl asks `kclust credential` for certificates that are good for an hour, and gets one
+    /// if you may read the keys of the cluster in the state store.
+    #[command(after_long_help = examples::KUBECONFIG)]
+    Kubeconfig(KubeconfigArgs),
+
+    /// Print a credential for kubectl, which runs this by itself
+    ///
+    /// A client certificate for you, good for an hour, signed with the cluster's key from the state store, in the form that kubectl
+    /// expects of such programs (ExecCredential of client.authentication.k8s.io). It is kept below ~/.cache/kclust until five
+    /// minutes before its end.
+    #[command(after_long_help = examples::CREDENTIAL)]
+    Credential(CredentialArgs),
+
     /// Write everything that a cluster is made of to files
     ///
     /// User data, kubeadm configuration, IAM policies and the plan, without a call to AWS: to read, to compare, to review.
     #[command(after_long_help = examples::RENDER)]
     Render(RenderArgs),
+
+    /// Print what you must be allowed to do to work on a cluster
+    ///
+    /// The least IAM policy that creating, updating, validating, backing up, restoring and deleting the cluster takes. With a
+    /// file AWS is not asked; of a cluster that exists, account and hosted zone are known and the policy is narrower.
+    ///
+    /// Whoever may write the policies of roles and hand these to machines can give anything to himself by way of a machine.
+    /// Where that matters, name instance profiles in the spec (spec.iam): the policy then has nothing of the kind.
+    #[command(after_long_help = examples::IAM_POLICY)]
+    IamPolicy(IamPolicyArgs),
 
     /// Look at clusters
     #[command(subcommand, after_long_help = examples::GET)]
@@ -182,11 +210,84 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum GetCommand {
     /// List the clusters of the state store
+    ///
+    /// One whose spec cannot be read is listed too, as unreadable.
     Clusters,
+
     /// Print the spec of a cluster with every default filled in
+    ///
+    /// What is printed can be given to `create -f` and `update -f`, and means the same cluster.
     Spec(NameArgs),
+
+    /// List the control-plane slots and node groups of a cluster
+    ///
+    /// RUNNING is how many instances run of those that Auto Scaling wants; where there are fewer and AWS gives a reason, it
+    /// follows the table. TEMPLATE is the version of the launch template, and how many instances are of an earlier one.
+    #[command(after_long_help = examples::GET_GROUPS)]
+    Groups(NameArgs),
+
+    /// List the instances of a cluster, and where they stand
+    ///
+    /// STATE is that of the Kubernetes node where the API answers; of an instance that is not a node yet, the step of its boot;
+    /// otherwise that of EC2. A node has the name of its instance.
+    #[command(after_long_help = examples::GET_INSTANCES)]
+    Instances(InstancesArgs),
+
+    /// List everything that a cluster is made of in AWS
+    ///
+    /// ID is what the search box of AWS's console finds. STATE is `ok`, `drifted` (it differs from the spec), `missing`, or
+    /// `surplus` (the spec has none; `update` removes it).
+    #[command(after_long_help = examples::GET_RESOURCES)]
+    Resources(NameArgs),
+
+    /// Draw a cluster: network, load balancer, control planes and groups
+    ///
+    /// The drawing shows what the cluster is at the moment and how its machines are. It needs no program beside a browser.
+    #[command(after_long_help = examples::GET_TOPOLOGY)]
+    Topology(TopologyArgs),
+
     /// List the snapshots of a cluster's etcd, the newest first
     Backups(NameArgs),
+    /// List the specs that a cluster has had, the newest first
+    ///
+    /// Each line says when which spec was applied, by whom and with which version of kclust, and how many lines of it were
+    /// added and removed. `kclust update --from-history N` brings one back.
+    History(NameArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct InstancesArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// Go on and show changes, until Ctrl-C
+    ///
+    /// On a terminal the table changes in its place; elsewhere each change is a line, with -o json an object on a line. Ctrl-C ends it
+    /// with exit code 0, and so does a reader that goes away.
+    #[arg(short, long)]
+    pub watch: bool,
+
+    /// With --watch, time between two looks
+    #[arg(long, value_name = "DURATION", default_value = "5s", requires = "watch", value_parser = duration)]
+    pub interval: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct TopologyArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// File to write: .svg, or .html with a legend; - writes SVG to standard output
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = picture)]
+    pub out: Picture,
+}
+
+/// Where a drawing goes, and in which form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Picture {
+    Stdout,
+    Svg(PathBuf),
+    Html(PathBuf),
 }
 
 /// Which cluster.
@@ -259,6 +360,12 @@ pub struct UpdateArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
+    /// Bring back the spec of this revision
+    ///
+    /// `kclust get history` lists them. This also repairs a state whose cluster.yaml or facts.json is damaged or gone.
+    #[arg(long, value_name = "N", conflicts_with = "file", value_parser = clap::value_parser!(u32).range(1..))]
+    pub from_history: Option<u32>,
+
     #[command(flatten)]
     pub change: ChangeArgs,
 }
@@ -303,6 +410,10 @@ pub struct DeleteArgs {
     /// Remove the backups of etcd as well; they are kept otherwise
     #[arg(long)]
     pub delete_backups: bool,
+
+    /// Remove the volumes of persistent volume claims as well, and the data on them; they are kept otherwise
+    #[arg(long)]
+    pub delete_volumes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -342,6 +453,42 @@ pub struct RestoreArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct KubeconfigArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// File to write to instead of kubectl's own; - prints a new one
+    ///
+    /// It is changed like kubectl's own if it is there. Without this option it is the file that kubectl would change: of those in
+    /// KUBECONFIG the one that holds the context, or else the first that exists; without KUBECONFIG ~/.kube/config.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+
+    /// Write down a certificate that is good for so long
+    ///
+    /// For programs that cannot run kclust. Whoever gets hold of the file is you until the certificate ends.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub admin: Option<Duration>,
+
+    /// Leave the current context as it is
+    #[arg(long)]
+    pub keep_context: bool,
+
+    /// Take the context out again, with its cluster and its user
+    ///
+    /// Needs NAME, and neither AWS nor the state store.
+    #[arg(long, requires = "name", conflicts_with_all = ["admin", "keep_context"])]
+    pub remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CredentialArgs {
+    /// Name of the cluster
+    #[arg(long, value_name = "NAME", value_parser = cluster_name)]
+    pub cluster: ClusterName,
+}
+
+#[derive(Debug, Args)]
 pub struct RenderArgs {
     #[command(flatten)]
     pub name: SpecNameArgs,
@@ -353,6 +500,25 @@ pub struct RenderArgs {
     /// Directory to write to; it is made when it is missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct IamPolicyArgs {
+    #[command(flatten)]
+    pub name: SpecNameArgs,
+
+    /// File with the spec; - reads standard input
+    ///
+    /// Without a file, the cluster is looked up in the state store.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// Directory to write managed policies to, instead of printing one document
+    ///
+    /// A managed policy has at most 6144 characters. As many as are needed are written, NAME-1.json and so on; attach all
+    /// of them. The directory is made when it is missing.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -384,6 +550,17 @@ fn name_server(text: &str) -> Result<SocketAddr, String> {
     const DNS: u16 = 53;
     let address = text.parse::<SocketAddr>().or_else(|_| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS)));
     address.map_err(|_| "it must be an IP address, with a port or without, such as 10.0.0.2".to_owned())
+}
+
+fn picture(text: &str) -> Result<Picture, String> {
+    let path = PathBuf::from(text);
+    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+    match extension.as_deref().and_then(|extension| extension.to_str()) {
+        _ if text == "-" => Ok(Picture::Stdout),
+        Some("svg") => Ok(Picture::Svg(path)),
+        Some("html" | "htm") => Ok(Picture::Html(path)),
+        _ => Err("its name must end in .svg or .html, or be - for standard output".to_owned()),
+    }
 }
 
 fn cluster_name(text: &str) -> Result<ClusterName, String> {

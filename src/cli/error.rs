@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::backups::{restore_command, slot_line};
+use crate::access::{FilesError, KubeconfigError};
 use crate::apply::{Failure, Report};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::diag::Diagnostics;
@@ -41,7 +42,15 @@ pub enum CliError {
         headline: String,
         source: std::io::Error,
     },
+    /// The configuration of kubectl.
+    Kubeconfig(FilesError),
     Ops(OpsError),
+}
+
+impl From<FilesError> for CliError {
+    fn from(error: FilesError) -> Self {
+        Self::Kubeconfig(error)
+    }
 }
 
 impl From<OpsError> for CliError {
@@ -85,13 +94,27 @@ impl Words {
         self.hint = Some(hint.into());
         self
     }
+
+    fn render(&self, style: TextStyle) -> String {
+        let mut text = String::new();
+        let (red, cyan) = (paint(AnsiColor::Red, style), paint(AnsiColor::Cyan, style));
+        let _ = writeln!(text, "{red}error:{red:#} {}", self.headline);
+        for cause in &self.causes {
+            let _ = writeln!(text, "  {}", cause.replace('\n', "\n  "));
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(text, "{cyan}hint:{cyan:#} {hint}");
+        }
+        text
+    }
 }
 
 impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Spec(_) | Self::Usage { .. } => exit::USAGE,
-            Self::Io { .. } => exit::FAILED,
+            Self::Kubeconfig(FilesError::Nowhere) => exit::USAGE,
+            Self::Io { .. } | Self::Kubeconfig(_) => exit::FAILED,
             Self::Ops(error) => match error {
                 OpsError::Lock(LockError::Held(_)) => exit::LOCKED,
                 OpsError::Interrupted { .. }
@@ -106,6 +129,7 @@ impl CliError {
                 | OpsError::OtherRegion { .. }
                 | OpsError::UserDataTooLarge { .. }
                 | OpsError::NotConfirmed
+                | OpsError::NoSuchRevision { .. }
                 | OpsError::NoSuchSnapshot { .. }
                 | OpsError::EarlierCluster { .. }
                 | OpsError::Plan(PlanError::Irreplaceable { .. } | PlanError::SlotRemoval { .. }) => exit::USAGE,
@@ -114,6 +138,10 @@ impl CliError {
                 | OpsError::Lock(LockError::Store(_))
                 | OpsError::Plan(PlanError::Dangling { .. } | PlanError::Cycle(_))
                 | OpsError::Pki(_)
+                | OpsError::NoKeys { .. }
+                | OpsError::UnusableKeys { .. }
+                | OpsError::NoAddress { .. }
+                | OpsError::OtherAuthority { .. }
                 | OpsError::NoSuchCluster { .. }
                 | OpsError::StateLost { .. }
                 | OpsError::OtherAccount { .. }
@@ -133,27 +161,56 @@ impl CliError {
 
     /// The text for standard error.
     pub fn render(&self, style: TextStyle) -> String {
-        let words = match self {
-            Self::Spec(diagnostics) => return diagnostics.render(style.color),
+        match self.words() {
+            Ok(words) => words.render(style),
+            Err(diagnostics) => diagnostics.render(style.color),
+        }
+    }
+
+    /// The same on one line, with the hint on a second.
+    pub fn render_brief(&self, style: TextStyle) -> String {
+        match self.words() {
+            Ok(Words { headline, causes, hint }) => {
+                let headline = [vec![headline], causes].concat().join(": ").replace("\n  ", ": ").replace('\n', ": ");
+                Words { headline, causes: Vec::new(), hint }.render(style)
+            }
+            Err(diagnostics) => diagnostics.render(style.color),
+        }
+    }
+
+    /// A spec that is not one renders itself.
+    fn words(&self) -> Result<Words, &Diagnostics> {
+        Ok(match self {
+            Self::Spec(diagnostics) => return Err(diagnostics),
             Self::Usage { headline, hint } => Words::new(headline).hint(hint),
             Self::Io { headline, source } => Words::new(headline).cause(source.to_string()),
+            Self::Kubeconfig(error) => kubeconfig_words(error),
             Self::Ops(error) => ops_words(error),
-        };
-        let mut text = String::new();
-        let (red, cyan) = (paint(AnsiColor::Red, style), paint(AnsiColor::Cyan, style));
-        let _ = writeln!(text, "{red}error:{red:#} {}", words.headline);
-        for cause in &words.causes {
-            let _ = writeln!(text, "  {}", cause.replace('\n', "\n  "));
-        }
-        if let Some(hint) = &words.hint {
-            let _ = writeln!(text, "{cyan}hint:{cyan:#} {hint}");
-        }
-        text
+        })
     }
 }
 
 fn paint(color: AnsiColor, style: TextStyle) -> Style {
     if style.color { Style::new().bold().fg_color(Some(color.into())) } else { Style::new() }
+}
+
+fn kubeconfig_words(error: &FilesError) -> Words {
+    let words = Words::new(error.to_string());
+    match error {
+        FilesError::Nowhere => words.hint("name one with --out"),
+        FilesError::Io { source, .. } => words.cause(source.to_string()),
+        FilesError::NotAFile { .. } => words.hint("name a file with --out, or in KUBECONFIG"),
+        FilesError::Locked { lock, .. } => words.hint(format!(
+            "run the command again; if no program is at work there, one was ended before it could remove {}: remove it",
+            lock.display()
+        )),
+        FilesError::Content { source: KubeconfigError::NotText | KubeconfigError::Malformed { .. }, .. } => {
+            words.hint("nothing was changed; put the file right, or name another one with --out")
+        }
+        FilesError::Content { source: KubeconfigError::Unusual { .. }, .. } => {
+            words.hint("nothing was changed; take its anchors and aliases out, or name another file with --out")
+        }
+    }
 }
 
 fn ops_words(error: &OpsError) -> Words {
@@ -163,6 +220,16 @@ fn ops_words(error: &OpsError) -> Words {
         OpsError::Lock(LockError::Held(held)) => Words::new(held.to_string()).hint(held.hint()),
         OpsError::Plan(problem) => plan_words(problem),
         OpsError::Pki(source) => Words::new(error.to_string()).cause(source.to_string()),
+        OpsError::NoKeys { cluster } => {
+            Words::new(error.to_string()).hint(format!("they are made by `kclust create`; is {cluster} finished?"))
+        }
+        OpsError::UnusableKeys { source, .. } => {
+            Words::new(error.to_string()).cause(source.to_string()).hint("they lie in pki/bundle.json of the state")
+        }
+        OpsError::NoAddress { cluster } => Words::new(error.to_string())
+            .hint(format!("its load balancer does not exist: `kclust validate {cluster}` tells what is missing")),
+        OpsError::OtherAuthority { cluster } => Words::new(error.to_string())
+            .hint(format!("is it of an earlier cluster of that name? `kclust kubeconfig {cluster}` brings it up to date")),
         OpsError::Facts(problems) | OpsError::Manifests(problems) => {
             let lines = problems.iter().map(|problem| format!("{problem}\n  {}", problem.hint));
             Words { headline: error.to_string(), causes: lines.collect(), hint: None }
@@ -207,11 +274,36 @@ fn ops_words(error: &OpsError) -> Words {
             .hint("add --yes to carry it out, or --dry-run to only look"),
         OpsError::NotApplied { cluster, operation, report } => report_words(error.to_string(), cluster, *operation, report),
         OpsError::Interrupted { cluster, operation, report } => report_words(error.to_string(), cluster, *operation, report),
-        OpsError::LockLost { cluster, report, .. } => report_words(error.to_string(), cluster, Operation::Update, report)
-            .hint("look who else works on the cluster before running the command again"),
-        OpsError::Left { left, cluster } => {
-            let words = left.iter().fold(Words::new(error.to_string()), |words, line| words.cause(line));
-            words.hint(format!("something keeps making them, or holds on to them; then run `kclust delete {cluster}` again"))
+        OpsError::LockLost { cluster, report, .. } => {
+            let words = match report.total {
+                0 => Words::new(error.to_string()),
+                _ => report_words(error.to_string(), cluster, Operation::Update, report),
+            };
+            words.hint("nothing more was changed; look who else works on the cluster before running the command again")
+        }
+        OpsError::Left { left, cluster, blockers, refused } => {
+            let mut words = Words::new(error.to_string()).cause(format!("still there: {}", list(left)));
+            for blocker in blockers {
+                words = words.cause(format!("in the way: {blocker}"));
+            }
+            for refusal in refused {
+                words = words.cause(format!("AWS will not remove {refusal}"));
+            }
+            words.hint(match (blockers.is_empty(), refused.is_empty()) {
+                (true, true) => format!("something keeps making them, or holds on to them; run `kclust delete {cluster}` again"),
+                (false, _) => format!(
+                    "what is in the way belongs to somebody else and is not touched: have it removed, and run `kclust delete \
+                     {cluster}` again to finish"
+                ),
+                (true, false) => format!("change what keeps AWS from it, and run `kclust delete {cluster}` again to finish"),
+            })
+        }
+        OpsError::NoSuchRevision { cluster, known, .. } => {
+            let known = match (known.first(), known.last()) {
+                (Some(first), Some(last)) if first != last => format!("its revisions are {first} to {last}"),
+                _ => format!("its only revision is {}", list(known)),
+            };
+            Words::new(error.to_string()).hint(format!("{known}; `kclust get history {cluster}` lists them"))
         }
         OpsError::NoSuchSnapshot { cluster, newest, .. } => {
             if newest.is_empty() {
@@ -249,9 +341,10 @@ fn ops_words(error: &OpsError) -> Words {
                  snapshot; `kclust validate {cluster}` tells whether they work"
             ))
         }
-        OpsError::StoredSpec { problem, .. } => Words::new(error.to_string())
-            .cause(problem.trim_end())
-            .hint("it was written by another version of kclust, or by hand; earlier specs are in history/ beside it"),
+        OpsError::StoredSpec { cluster, problem } => Words::new(error.to_string()).cause(problem.trim_end()).hint(format!(
+            "another version of kclust wrote it: use that one, or go back to a spec that this one can read: `kclust get history \
+                 {cluster}` lists them, and `kclust update {cluster} --from-history N` brings one back"
+        )),
     }
 }
 

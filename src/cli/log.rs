@@ -1,6 +1,6 @@
 //! The log of `-vv`: calls to AWS and what the libraries say, on standard error.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use tracing_subscriber::EnvFilter;
 
@@ -12,7 +12,8 @@ pub fn start(verbosity: Verbosity) {
         return;
     }
     let filter = EnvFilter::new("info,kclust=debug,aws_smithy_runtime=debug,aws_config=debug");
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let color = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(std::io::stderr).without_time().init();
 }
 
 /// The last words of a process that cannot even start.

@@ -6,14 +6,18 @@ pub mod backups;
 pub mod commands;
 mod completion;
 pub mod error;
+pub mod history;
+pub mod listing;
 pub mod log;
 mod progress;
 mod prompt;
+mod table;
 mod terminal;
 
 pub use args::{
-    BackupArgs, ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, DeleteArgs, GetCommand, GlobalArgs, ManArgs, NameArgs,
-    OutputFormat, RenderArgs, RestoreArgs, SpecArgs, SpecNameArgs, UpdateArgs, ValidateArgs, Verbosity,
+    BackupArgs, ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, CredentialArgs, DeleteArgs, GetCommand, GlobalArgs,
+    IamPolicyArgs, InstancesArgs, KubeconfigArgs, ManArgs, NameArgs, OutputFormat, Picture, RenderArgs, RestoreArgs, SpecArgs,
+    SpecNameArgs, TopologyArgs, UpdateArgs, ValidateArgs, Verbosity,
 };
 pub use completion::{completion, man};
 pub use progress::Progress;

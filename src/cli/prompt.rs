@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn nobody_is_asked_without_a_terminal() {
         let style = TextStyle { color: false, unicode: true, width: 80 };
-        let terminal = Terminal { stdout: style, stderr: style, live: false, interactive: false };
+        let terminal = Terminal { stdout: style, stderr: style, live: false, redraws: None, interactive: false };
         assert_eq!(confirm_plan(&terminal, "Create it?").unwrap(), Answer::NoTerminal);
         assert_eq!(confirm_name(&terminal, "dev").unwrap(), Answer::NoTerminal);
     }

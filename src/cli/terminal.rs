@@ -1,5 +1,5 @@
 //! What the terminal can do, decided once, and the way to write to it. The environment is read here and nowhere else in the
-//! program, but for what `clap` and the AWS SDK document as theirs.
+//! program, but for what `clap` and the AWS SDK document as theirs, and what concerns kubectl (`commands/surroundings.rs`).
 
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -8,8 +8,9 @@ use clap::ColorChoice;
 
 use crate::plan::TextStyle;
 
-/// Columns of a terminal that does not tell.
+/// Columns and lines of a terminal that does not tell.
 const COLUMNS: usize = 80;
+const LINES: usize = 24;
 
 /// The three streams and how text is written to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Terminal {
     pub stderr: TextStyle,
     /// Standard error can redraw a line.
     pub live: bool,
+    /// Lines of the terminal that standard output can redraw; `None` where it cannot.
+    pub redraws: Option<usize>,
     /// Somebody can be asked: standard input and standard error are terminals.
     pub interactive: bool,
 }
@@ -49,6 +52,7 @@ impl Terminal {
             stdout: style(around.stdout_is_terminal),
             stderr: style(around.stderr_is_terminal),
             live: around.stderr_is_terminal && !dumb,
+            redraws: (around.stdout_is_terminal && !dumb).then(|| around.terminal_lines.unwrap_or(LINES)),
             interactive: around.stdin_is_terminal && around.stderr_is_terminal,
         }
     }
@@ -66,6 +70,7 @@ struct Surroundings {
     columns: Option<String>,
     /// What the terminal itself says.
     terminal_columns: Option<usize>,
+    terminal_lines: Option<usize>,
     lc_all: Option<String>,
     lc_ctype: Option<String>,
     lang: Option<String>,
@@ -74,6 +79,7 @@ struct Surroundings {
 impl Surroundings {
     fn of_this_process() -> Self {
         let variable = |name| env::var(name).ok();
+        let size = terminal_size::terminal_size();
         Self {
             stdin_is_terminal: io::stdin().is_terminal(),
             stdout_is_terminal: io::stdout().is_terminal(),
@@ -82,7 +88,8 @@ impl Surroundings {
             clicolor_force: variable("CLICOLOR_FORCE"),
             term: variable("TERM"),
             columns: variable("COLUMNS"),
-            terminal_columns: terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
+            terminal_columns: size.map(|(width, _)| usize::from(width.0)),
+            terminal_lines: size.map(|(_, height)| usize::from(height.0)),
             lc_all: variable("LC_ALL"),
             lc_ctype: variable("LC_CTYPE"),
             lang: variable("LANG"),
@@ -121,6 +128,11 @@ pub struct Output<W> {
 impl<W: Write> Output<W> {
     pub fn new(writer: W) -> Self {
         Self { writer, closed: false }
+    }
+
+    /// Whether somebody still reads what is written.
+    pub fn has_reader(&self) -> bool {
+        !self.closed
     }
 
     /// Writes `text` as it is, without a line end of its own.
@@ -165,7 +177,7 @@ mod tests {
     fn a_terminal_has_colours_a_width_and_somebody_to_ask() {
         let terminal = Terminal::decide(&on_a_terminal(), ColorChoice::Auto);
         assert_eq!(terminal.stdout, TextStyle { color: true, unicode: true, width: 80 });
-        assert!(terminal.live && terminal.interactive);
+        assert!(terminal.live && terminal.interactive && terminal.redraws == Some(LINES));
     }
 
     #[test]
@@ -205,7 +217,7 @@ mod tests {
     fn a_dumb_terminal_gets_plain_lines() {
         let around = Surroundings { term: some("dumb"), ..on_a_terminal() };
         let terminal = Terminal::decide(&around, ColorChoice::Auto);
-        assert!(!terminal.stderr.color && !terminal.live);
+        assert!(!terminal.stderr.color && !terminal.live && terminal.redraws.is_none());
         assert!(terminal.interactive);
     }
 
@@ -244,6 +256,7 @@ mod tests {
         let mut output = Output::new(Failing(ErrorKind::BrokenPipe, 0));
         output.print("one").unwrap();
         output.print("two").unwrap();
+        assert!(!output.has_reader());
         assert_eq!(output.writer.1, 1);
     }
 

@@ -1,6 +1,6 @@
 //! What a model needs to know of the world before it can be built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -46,6 +46,10 @@ pub struct Facts {
     /// Addon → the manifest that its source held when it was read. The state keeps its content.
     #[serde(default)]
     pub manifests: BTreeMap<String, ResolvedManifest>,
+    /// Keys of `spec.tags` that the cluster's things may carry: those of the spec, and of earlier ones until an update has removed
+    /// them everywhere. The spec in the state cannot tell: it is the new one from the moment that an update begins.
+    #[serde(default)]
+    pub user_tags: BTreeSet<String>,
     /// Where nodes read what is kept for them.
     pub state: StateLocation,
 }

@@ -3,8 +3,12 @@
 
 pub mod error;
 pub mod facts;
+mod fence;
+pub mod leftover;
 pub mod status;
 pub mod world;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
@@ -13,8 +17,10 @@ use crate::spec::{Architecture, Cluster, Image, InstanceType};
 
 pub use error::{CloudError, ErrorClass};
 pub use facts::{ExistingNetwork, Facts, HostedZone, Identity, InstanceTypeFacts, ResolvedImage, ResolvedManifest};
+pub use fence::Fence;
+pub use leftover::{Blocker, Leftover, Obstacles};
 pub use status::{GroupStatus, InstanceStatus, TargetState};
-pub use world::{Leftover, Observed, Outputs, Physical, World};
+pub use world::{Observed, Outputs, Physical, World};
 
 /// What to observe.
 #[derive(Debug, Clone)]
@@ -32,6 +38,8 @@ pub struct Scope {
     pub target_group_name: Option<String>,
     /// The VPC that the cluster is placed in, where it does not make its own.
     pub vpc: Option<String>,
+    /// What the state says that the cluster has made, by id in AWS: a thing that lost its tags is still the cluster's.
+    pub known: BTreeMap<String, ResourceId>,
     /// Instance profiles, by ARN, of the cluster's launch templates: the one bulk filter that AWS has for their versions.
     pub instance_profiles: Vec<String>,
 }
@@ -66,6 +74,11 @@ pub trait Cloud: Send + Sync {
     /// The region that regional calls go to.
     fn region(&self) -> &str;
 
+    /// What keeps its calls back. A cloud without one has none to keep back.
+    fn fence(&self) -> Fence {
+        Fence::default()
+    }
+
     /// Who the credentials belong to (`sts:GetCallerIdentity`).
     async fn identity(&self) -> Result<Identity, CloudError>;
 
@@ -99,8 +112,11 @@ pub trait Cloud: Send + Sync {
     /// them the world shows depends on the scope.
     async fn leftovers(&self, scope: &Scope) -> Result<Vec<Leftover>, CloudError>;
 
-    /// Removes a leftover.
-    async fn delete_leftover(&self, leftover: &Leftover) -> Result<(), CloudError>;
+    /// Removes a leftover. Rules of the cluster's own groups and its controllers' that refer to it go with it.
+    async fn delete_leftover(&self, scope: &Scope, leftover: &Leftover) -> Result<(), CloudError>;
+
+    /// What else may keep the cluster's resources from going. Asked before a deletion, and when something does not go.
+    async fn obstacles(&self, scope: &Scope) -> Result<Obstacles, CloudError>;
 }
 
 /// Facts that a model needs and only AWS knows. Each is asked for once and then recorded in the state.
@@ -122,7 +138,7 @@ pub trait CloudFacts: Send + Sync {
     async fn existing_network(&self, vpc: &str, subnets: &[String]) -> Result<ExistingNetwork, CloudError>;
 }
 
-/// What `validate` looks at beside the world.
+/// What `validate` and `get` look at beside the world.
 #[async_trait]
 pub trait CloudStatus: Send + Sync {
     /// The cluster's autoscaling groups with their instances, without [`GroupStatus::last_failure`].
@@ -133,6 +149,12 @@ pub trait CloudStatus: Send + Sync {
 
     /// The cluster's instances that are not terminated.
     async fn instances(&self, cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError>;
+
+    /// The version that each launch template of the cluster launches by default, by the logical name of its slot or node group.
+    async fn template_versions(&self, cluster: &Cluster) -> Result<BTreeMap<String, u64>, CloudError>;
+
+    /// DNS name of the API's load balancer, where there is one.
+    async fn load_balancer_dns_name(&self, cluster: &Cluster) -> Result<Option<String>, CloudError>;
 
     /// Health of the targets of a target group.
     async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetState>, CloudError>;

@@ -1,4 +1,4 @@
-//! The state of what runs, as `validate` needs it.
+//! The state of what runs, as `validate` and `get` need it.
 
 use jiff::Timestamp;
 
@@ -37,10 +37,12 @@ pub struct InstanceStatus {
     pub state: String,
     pub zone: String,
     pub instance_type: String,
+    /// Bought at the spot market (`InstanceLifecycle`).
+    pub spot: bool,
+    pub launched_at: Option<Timestamp>,
     pub private_address: Option<std::net::Ipv4Addr>,
     /// Logical name of its group: tag `kclust.dev/group`.
     pub group: Option<String>,
-    pub launched_at: Option<Timestamp>,
 }
 
 /// A registered target.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Kind, Resource, ResourceId};
+use crate::model::{Resource, ResourceId};
 
 /// What AWS gave a resource: the ids and attributes that others refer to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -62,58 +62,5 @@ impl Outputs {
     /// What a resource of the cluster resolved to. The plan's order guarantees that it is there.
     pub fn get(&self, id: &ResourceId) -> Option<&Physical> {
         self.0.get(id)
-    }
-}
-
-/// Something of the cluster that the model does not know: made by a controller inside the cluster, or half-made by an interrupted run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Leftover {
-    /// Half-made by kclust: a kind of the model, not reachable by tag (an instance profile without a role, a template without a group).
-    Own {
-        id: ResourceId,
-        observed: Observed,
-    },
-    /// A load balancer of the cloud controller or of the load-balancer controller.
-    LoadBalancer {
-        arn: String,
-        name: String,
-    },
-    TargetGroup {
-        arn: String,
-        name: String,
-    },
-    SecurityGroup {
-        id: String,
-        name: String,
-    },
-    NetworkInterface {
-        id: String,
-        description: String,
-    },
-    Instance {
-        id: String,
-    },
-    /// A volume that a persistent volume claim made: data, kept unless the operator says otherwise.
-    DataVolume {
-        id: String,
-        claim: Option<String>,
-    },
-}
-
-impl Leftover {
-    /// Kind and name, for listings.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Own { id, .. } => id.to_string(),
-            Self::LoadBalancer { name, .. } => format!("{}/{name}", Kind::LoadBalancer),
-            Self::TargetGroup { name, .. } => format!("{}/{name}", Kind::TargetGroup),
-            Self::SecurityGroup { id, name } => format!("{}/{name} ({id})", Kind::SecurityGroup),
-            Self::NetworkInterface { id, .. } => format!("{}/{id}", Kind::NetworkInterface),
-            Self::Instance { id } => format!("Instance/{id}"),
-            Self::DataVolume { id, claim } => match claim {
-                Some(claim) => format!("{}/{id} (of claim {claim})", Kind::Volume),
-                None => format!("{}/{id}", Kind::Volume),
-            },
-        }
     }
 }

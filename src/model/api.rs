@@ -55,11 +55,7 @@ fn add_load_balancer(builder: &mut Builder<'_>) {
     let role = match (cluster.api.scheme, cluster.network.topology) {
         (_, Topology::Public) => SubnetRole::Public,
         (Scheme::Internal, Topology::Private) => SubnetRole::Private,
-        // An existing network has no utility subnets: its public ones serve.
-        (Scheme::Public, Topology::Private) => match cluster.network.vpc {
-            crate::spec::Vpc::Managed { .. } => SubnetRole::Utility,
-            crate::spec::Vpc::Existing { .. } => SubnetRole::Public,
-        },
+        (Scheme::Public, Topology::Private) => SubnetRole::Utility,
     };
     let subnets: BTreeSet<_> = cluster.network.zones.iter().filter_map(|zone| network::subnet(builder, role, zone)).collect();
     let name = load_balancer_name(cluster.region.as_str(), cluster.name.as_str());

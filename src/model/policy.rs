@@ -1,5 +1,6 @@
 //! IAM policy documents: what the machines of a cluster may do.
 
+pub mod operator;
 mod presets;
 
 use serde_json::{Map, Value as Json, json};

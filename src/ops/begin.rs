@@ -1,20 +1,34 @@
 //! What every command on an existing cluster begins with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cloud::{Facts, Observed, Physical, Scope, World};
 use crate::model::{ControlPlaneSettings, Desired, Resource, ResourceId, SettingsError, load_balancer_name};
 use crate::spec::{self, Cluster, ClusterName};
-use crate::store::{AppliedSpec, Area, ClusterStore, ObjectStore, StoreError, Stored, clusters};
+use crate::store::{AppliedSpec, Area, ClusterStore, Ledger, ObjectStore, RecordedFacts, StoreError, Version, clusters};
 
 use super::Environment;
 use super::error::OpsError;
+use super::history::parsed;
 
 /// A cluster as the state knows it.
 pub(super) struct Recorded {
     pub(super) applied: AppliedSpec,
     pub(super) cluster: Cluster,
-    pub(super) facts: Option<Stored<Facts>>,
+    pub(super) facts: RecordedFacts,
+    /// Of `cluster.yaml` as it was read; `None` where there is none.
+    pub(super) version: Option<Version>,
+    /// Why `cluster.yaml` cannot be read: `applied` then is from the history.
+    pub(super) damage: Option<String>,
+    pub(super) ledger: Option<Ledger>,
+}
+
+impl Recorded {
+    /// What was made for the cluster, by its id in AWS.
+    pub(super) fn made(&self) -> BTreeMap<String, ResourceId> {
+        let entries = self.ledger.iter().flat_map(|ledger| &ledger.resources);
+        entries.map(|entry| (entry.physical.id.clone(), entry.id.clone())).collect()
+    }
 }
 
 impl Environment<'_> {
@@ -79,12 +93,34 @@ fn name_targets(world: &mut World, desired: &Desired) {
 
 /// The cluster in the state; `None` when there is none.
 pub(super) async fn recorded(store: &ClusterStore<'_>, root: &str) -> Result<Option<Recorded>, OpsError> {
-    let Some(applied) = store.read_spec().await? else { return Ok(None) };
+    let Some(applied) = store.read_spec().await? else {
+        return match store.lost_spec().await? {
+            Some(lost) => Err(lost.into()),
+            None => Ok(None),
+        };
+    };
     let name = store.cluster();
-    let cluster = spec::load(&format!("{root}/{name}/cluster.yaml"), &applied.text)
-        .map_err(|problems| OpsError::StoredSpec { cluster: name.to_string(), problem: problems.to_string() })?;
-    let facts = store.read_facts().await?;
-    Ok(Some(Recorded { applied, cluster, facts }))
+    let cluster = parsed(&format!("{root}/{name}/cluster.yaml"), name, &applied)?;
+    let (facts, ledger) = tokio::join!(store.read_facts(), recorded_ledger(store));
+    let facts = recorded_facts(store, facts?).await?;
+    let version = Some(applied.version.clone());
+    Ok(Some(Recorded { applied, cluster, facts, version, damage: None, ledger: ledger? }))
+}
+
+/// The ledger is a help: one that is damaged is none.
+pub(super) async fn recorded_ledger(store: &ClusterStore<'_>) -> Result<Option<Ledger>, StoreError> {
+    match store.read_ledger().await {
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        ledger => Ok(ledger?.map(|stored| stored.value)),
+    }
+}
+
+/// Facts are written before the spec: where there is a spec, they are there or were lost.
+pub(super) async fn recorded_facts(store: &ClusterStore<'_>, facts: Option<RecordedFacts>) -> Result<RecordedFacts, OpsError> {
+    match facts {
+        Some(facts) => Ok(facts),
+        None => Err(store.lost_facts().await.into()),
+    }
 }
 
 pub(super) async fn no_such_cluster(objects: &dyn ObjectStore, name: &ClusterName) -> OpsError {
@@ -98,7 +134,7 @@ pub(super) async fn no_such_cluster(objects: &dyn ObjectStore, name: &ClusterNam
 }
 
 /// What to look for, for a cluster whose spec and facts are known.
-pub(super) fn scope(cluster: &Cluster, facts: &Facts, desired: &Desired) -> Scope {
+pub(super) fn scope<'a>(cluster: &Cluster, facts: &Facts, desired: &Desired, recorded: impl Into<Option<&'a Recorded>>) -> Scope {
     let instance_profiles: BTreeSet<String> = desired
         .values()
         .filter_map(|resource| match resource {
@@ -115,6 +151,7 @@ pub(super) fn scope(cluster: &Cluster, facts: &Facts, desired: &Desired) -> Scop
         },
         zone_id: facts.hosted_zone.as_ref().map(|zone| zone.id.clone()),
         record_names: cluster.api_name().into_iter().collect(),
+        known: recorded.into().map(Recorded::made).unwrap_or_default(),
         instance_profiles: instance_profiles.into_iter().collect(),
         load_balancer_name: Some(load_balancer.clone()),
         target_group_name: Some(load_balancer),

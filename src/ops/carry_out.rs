@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use crate::apply::{CONCURRENCY, Provisioner, Report, execute};
-use crate::cloud::{Outputs, World};
+use crate::cloud::{Facts, Leftover, Outputs, World};
 use crate::pki::ClusterPki;
 use crate::plan::{Operation, Plan};
-use crate::spec::{Cluster, to_yaml};
-use crate::store::{ClusterStore, Condition, Holder, Ledger, LedgerEntry, Lock, LossSignal, PkiFiles, StoreError};
+use crate::spec::{Cluster, ClusterName, to_yaml};
+use crate::store::{ClusterStore, Condition, Holder, Ledger, LedgerEntry, Lock, LockError, LossSignal, PkiFiles, StoreError};
 
-use super::Environment;
 use super::begin::Recorded;
 use super::error::OpsError;
 use super::reconcile::Prepared;
+use super::{Ending, Environment};
 
 /// What came of an approved plan.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Applied {
     pub operation: Operation,
     pub cluster: String,
     pub report: Report,
+    /// After a removal: data of the cluster's users that stays.
+    pub kept: Vec<Leftover>,
 }
 
 /// The right to change a cluster, held while `work` runs. When it is lost, `stop` is requested.
@@ -41,7 +43,11 @@ impl Right {
             ));
         }
         let (loss, stop) = (lock.loss(), environment.stop.clone());
-        let mut signal = loss.clone();
+        let signal = loss.clone();
+        stop.request_when(move || signal.get().is_some());
+        let signal = loss.clone();
+        environment.aws.fence().raise_when(move || signal.get().is_some());
+        let signal = loss.clone();
         let watch = tokio::spawn(async move {
             signal.wait().await;
             stop.request();
@@ -53,9 +59,23 @@ impl Right {
         self.loss.get().map(|loss| loss.to_string())
     }
 
+    /// What ended because the right was lost says so, whatever it was that failed then.
+    pub(super) fn explain<T>(&self, cluster: &ClusterName, result: Result<T, OpsError>) -> Result<T, OpsError> {
+        match (result, self.is_lost()) {
+            (Err(error @ OpsError::LockLost { .. }), _) => Err(error),
+            (Err(_), Some(reason)) => {
+                Err(OpsError::LockLost { cluster: cluster.to_string(), reason, report: Box::new(Report::default()) })
+            }
+            (result, _) => result,
+        }
+    }
+
     /// Gives the lock back. A lock that cannot be released runs out by itself: worth a note, not a failure.
     pub(super) async fn give_back(self, environment: &Environment<'_>) {
         self.watch.abort();
+        // What follows is conditional on a lock that is ours, or only looks.
+        environment.aws.fence().lower();
+        environment.stop.request_when(|| false);
         if let Err(error) = self.lock.release().await {
             let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
             environment.operator.note(&format!("the lock could not be released and will run out by itself: {error}{cause}"));
@@ -77,8 +97,30 @@ pub(super) async fn carry_out(
     }
     let right = Right::take(environment, store, &prepared.plan.operation.to_string()).await?;
     let result = under_lock(environment, store, cluster, recorded, prepared, &right).await;
+    let result = right.explain(&cluster.name, result);
     right.give_back(environment).await;
     result
+}
+
+/// Where nothing is to be done, ends what a killed command left open: its lock, and its ledger, whose client tokens would make AWS
+/// answer a later command of that kind with things that are gone.
+pub(super) async fn close(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    cluster: &Cluster,
+    recorded: Option<Recorded>,
+    prepared: Prepared,
+) -> Result<Ending, OpsError> {
+    let plan = prepared.plan.clone();
+    let (ledger, is_locked) = tokio::join!(unfinished(environment, store, plan.operation), store.is_locked());
+    if ledger?.is_none() && !is_locked? {
+        return Ok(Ending::Unchanged(plan));
+    }
+    match carry_out(environment, store, cluster, recorded, prepared).await {
+        // Its holder is at work.
+        Err(OpsError::Lock(LockError::Held(_))) => Ok(Ending::Unchanged(plan)),
+        ended => ended.map(Ending::Applied),
+    }
 }
 
 async fn under_lock(
@@ -95,28 +137,67 @@ async fn under_lock(
         other => OpsError::Store(other),
     };
     // Whoever was faster had the lock in between, and its spec is not the one that the plan was made for.
-    let current = store.read_spec().await?.map(|spec| spec.version);
-    if current != recorded.as_ref().map(|recorded| recorded.applied.version.clone()) {
+    if store.spec_version().await? != recorded.as_ref().and_then(|recorded| recorded.version.clone()) {
         return Err(OpsError::StateChanged { cluster: cluster.name.to_string() });
     }
     // What cannot be read is found out before anything is written.
-    let unfinished = unfinished(store, plan.operation).await?;
-    let pki = store.read_pki().await?;
-    let stored_facts = recorded.as_ref().and_then(|recorded| recorded.facts.as_ref());
-    if stored_facts.is_none_or(|stored| stored.value != facts) {
-        let condition = stored_facts.map_or(Condition::Absent, |stored| Condition::Unchanged(stored.version.clone()));
+    let unfinished = unfinished(environment, store, plan.operation).await?;
+    let pki = existing_keys(environment, store, &world).await?;
+    match recorded.as_ref().map(|recorded| &recorded.facts) {
+        Some(recorded) if recorded.damage.is_none() && recorded.value == facts => store.keep_facts(&facts).await?,
+        Some(recorded) => store.write_facts(&facts, recorded.condition.clone()).await.map_err(changed)?,
         // Facts of a first create that ended before its spec was written bind nobody.
-        let condition = if recorded.is_none() { Condition::Always } else { condition };
-        store.write_facts(&facts, condition).await.map_err(changed)?;
+        None => store.write_facts(&facts, Condition::Always).await.map_err(changed)?,
     }
     let text = to_yaml(cluster);
-    let previous = recorded.as_ref().map(|recorded| &recorded.applied);
-    if previous.is_none_or(|applied| applied.text != text) {
-        let at = environment.clock.now();
-        store.write_spec(&text, previous, plan.operation.into(), &environment.identity.arn, at).await.map_err(changed)?;
+    let (operation, by, at) = (plan.operation.into(), environment.identity.arn.as_str(), environment.clock.now());
+    match &recorded {
+        Some(Recorded { damage: Some(_), version, .. }) => {
+            store.repair_spec(&text, version.as_ref(), operation, by, at).await.map_err(changed)?;
+        }
+        Some(recorded) if recorded.applied.text == text => {}
+        recorded => {
+            let previous = recorded.as_ref().map(|recorded| &recorded.applied);
+            store.write_spec(&text, previous, operation, by, at).await.map_err(changed)?;
+        }
     }
     keys(environment, store, pki).await?;
-    take_up(environment, store, &plan, &world, unfinished, right).await
+    let applied = take_up(environment, store, &plan, &world, unfinished, right).await?;
+    let user_tags = cluster.tags.keys().cloned().collect();
+    if facts.user_tags != user_tags {
+        store.write_facts(&Facts { user_tags, ..facts }, Condition::Always).await?;
+    }
+    Ok(applied)
+}
+
+/// The cluster's keys, where it has some; a bundle that is damaged or gone is made again of the single files, where these are whole.
+async fn existing_keys(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    world: &World,
+) -> Result<Option<PkiFiles>, OpsError> {
+    let (files, problem) = match store.read_pki().await {
+        Ok(files) => (files, None),
+        Err(problem @ StoreError::Corrupt { .. }) => (None, Some(problem)),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(files) = files {
+        // What is published is what nodes will read: half a set would take the place of a whole one.
+        ClusterPki::from_files(&files.0)?;
+        return Ok(Some(files));
+    }
+    if let Some(files) = store.rebuild_pki().await? {
+        environment
+            .operator
+            .note("pki/bundle.json was damaged or gone, and was made again of the single files beside it, which are whole");
+        return Ok(Some(files));
+    }
+    match problem {
+        Some(problem) => Err(problem.into()),
+        // Keys are made before the first resource.
+        None if world.resources.is_empty() => Ok(None),
+        None => Err(store.lost_pki().await.into()),
+    }
 }
 
 /// The cluster's keys: made once, at the first create, and published before any machine can ask for them.
@@ -141,7 +222,7 @@ pub(super) async fn execute_recorded(
     world: &World,
     right: &Right,
 ) -> Result<Applied, OpsError> {
-    let unfinished = unfinished(store, plan.operation).await?;
+    let unfinished = unfinished(environment, store, plan.operation).await?;
     take_up(environment, store, plan, world, unfinished, right).await
 }
 
@@ -177,12 +258,28 @@ async fn take_up(
     if !report.is_complete() {
         return Err(OpsError::Interrupted { cluster, operation, report: Box::new(report) });
     }
-    Ok(Applied { operation, cluster, report })
+    Ok(Applied { operation, cluster, report, kept: Vec::new() })
 }
 
 /// The ledger of the same operation, when it was interrupted.
-async fn unfinished(store: &ClusterStore<'_>, operation: Operation) -> Result<Option<Ledger>, OpsError> {
-    let ledger = store.read_ledger().await?.map(|stored| stored.value);
+///
+/// A ledger that is damaged or gone costs nothing but that: what an interrupted operation made is found by its tags and names, and
+/// its client tokens only save a second look.
+async fn unfinished(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    operation: Operation,
+) -> Result<Option<Ledger>, OpsError> {
+    let ledger = match store.read_ledger().await {
+        Ok(ledger) => ledger.map(|stored| stored.value),
+        Err(StoreError::Corrupt { location, reason, .. }) => {
+            environment.operator.note(&format!(
+                "{location} cannot be read ({reason}) and is written anew: nothing is lost, resources are found by their tags"
+            ));
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
     Ok(ledger.filter(|ledger| ledger.operation == operation.into() && ledger.finished_at.is_none()))
 }
 

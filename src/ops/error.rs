@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::apply::Report;
-use crate::cloud::CloudError;
+use crate::cloud::{Blocker, CloudError};
 use crate::pki::PkiError;
 use crate::plan::{Operation, PlanError};
 use crate::store::{LockError, StoreError};
@@ -23,6 +23,17 @@ pub enum OpsError {
     Plan(#[from] PlanError),
     #[error("could not make the cluster's keys")]
     Pki(#[from] PkiError),
+    /// The state has the spec of a cluster, and not its keys: its `create` has not come that far.
+    #[error("the state of cluster {cluster} holds no keys yet")]
+    NoKeys { cluster: String },
+    #[error("the keys of cluster {cluster} cannot be used")]
+    UnusableKeys { cluster: String, source: PkiError },
+    /// The API is reached by the name of a load balancer that does not exist.
+    #[error("the API of cluster {cluster} has no address yet")]
+    NoAddress { cluster: String },
+    /// Somebody trusts the API by another certificate than that of the cluster in the state.
+    #[error("kubectl trusts another authority than that of cluster {cluster} in the state")]
+    OtherAuthority { cluster: String },
     /// Things that the spec names and AWS does not have. All at once.
     #[error("AWS does not have what the spec asks for")]
     Facts(Vec<FactProblem>),
@@ -31,6 +42,9 @@ pub enum OpsError {
     Manifests(Vec<FactProblem>),
     #[error("there is no cluster {cluster} in {root}")]
     NoSuchCluster { cluster: String, root: String, known: Vec<String> },
+    /// `update --from-history` with a number that no revision has.
+    #[error("cluster {cluster} has no revision {wanted}")]
+    NoSuchRevision { cluster: String, wanted: u32, known: Vec<u32> },
     /// `create` with another spec than the cluster has. Lines that differ, `-` as applied, `+` as given.
     #[error("cluster {cluster} exists already, with another spec")]
     DifferentSpec { cluster: String, differences: Vec<String> },
@@ -63,9 +77,10 @@ pub enum OpsError {
     LockLost { cluster: String, reason: String, report: Box<Report> },
     #[error("interrupted: {operation} of {cluster} is not finished")]
     Interrupted { cluster: String, operation: Operation, report: Box<Report> },
-    /// After a delete: these are not the cluster's and are in the way, or keep coming back.
+    /// A delete that came to its end with something left: things of others are in the way, AWS refuses to remove a thing as it
+    /// is, or something does not go or keeps coming back.
     #[error("{} resources are left of cluster {cluster}", left.len())]
-    Left { cluster: String, left: Vec<String> },
+    Left { cluster: String, left: Vec<String>, blockers: Vec<Blocker>, refused: Vec<String> },
     /// `restore` from a snapshot that is not there. The newest ones that are.
     #[error("cluster {cluster} has no snapshot {wanted}")]
     NoSuchSnapshot { cluster: String, wanted: String, newest: Vec<String> },

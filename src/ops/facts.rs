@@ -53,6 +53,7 @@ pub(super) async fn resolve(
         network: None,
         slot_addresses: BTreeMap::new(),
         manifests: BTreeMap::new(),
+        user_tags: known.iter().flat_map(|facts| &facts.user_tags).chain(cluster.tags.keys()).cloned().collect(),
         state: state_location(&environment.state_root, cluster),
     };
     facts.images = images(aws, cluster, &facts, known, &mut problems).await.map_err(OpsError::cloud(action))?;

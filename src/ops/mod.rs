@@ -1,5 +1,6 @@
 //! Use cases: one file for each command. They know what to do in which order; how is known below, and how it looks above.
 
+mod access;
 mod backup;
 mod begin;
 mod carry_out;
@@ -7,7 +8,11 @@ mod create;
 mod delete;
 mod error;
 mod facts;
+mod fleet;
 mod get;
+mod history;
+mod iam_policy;
+mod lines;
 mod manifests;
 mod reconcile;
 mod render;
@@ -15,6 +20,8 @@ mod restore;
 #[cfg(test)]
 mod slot_tests;
 mod slots;
+mod stateless;
+mod topology;
 mod update;
 mod validate;
 
@@ -25,18 +32,23 @@ use crate::cloud::{Cloud, CloudFacts, CloudStatus, Identity};
 use crate::plan::Plan;
 use crate::store::{Clock, ObjectStore};
 
+pub use access::{Endpoint, certificate, endpoint, short_certificate, user_of_identity};
 pub use backup::{backup, snapshots};
 pub use carry_out::Applied;
 pub use create::create;
 pub use delete::{DeleteOptions, delete};
 pub use error::{OpsError, Unanswered};
 pub use facts::FactProblem;
-pub use get::{cluster_names, cluster_spec};
+pub use fleet::FleetWatch;
+pub use get::{ClusterEntry, Observation, cluster_entries, cluster_names, cluster_spec, observation};
+pub use history::{History, HistoryLine, SpecChange, history, newest_spec, revision_spec};
+pub use iam_policy::{OperatorPolicy, policy_of_cluster, policy_of_spec};
 pub use manifests::ManifestReader;
 pub use render::{Artefact, render};
 pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
 pub use slots::SlotState;
-pub use update::update;
+pub use topology::topology;
+pub use update::{Target, update};
 pub use validate::{ApiFollower, ApiProbe, Follows, ValidateOptions, validate};
 
 /// All of AWS that a command may need.

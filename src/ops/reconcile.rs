@@ -55,7 +55,7 @@ pub(super) async fn compare(
     reading: Reading,
 ) -> Result<Compared, OpsError> {
     let identity = &environment.identity;
-    let known = recorded.and_then(|recorded| recorded.facts.as_ref()).map(|stored| &stored.value);
+    let known = recorded.map(|recorded| &recorded.facts.value);
     if let Some(known) = known
         && known.account != identity.account
     {
@@ -63,18 +63,16 @@ pub(super) async fn compare(
         return Err(OpsError::OtherAccount { cluster: cluster.name.to_string(), owner, account });
     }
     let mut facts = facts::resolve(environment, cluster, known, reading).await?;
+    facts.user_tags.extend(recorded.iter().flat_map(|recorded| recorded.cluster.tags.keys().cloned()));
     let mut desired = build(cluster, &facts);
     check_user_data(desired.values())?;
-    let world = environment.observe(&scope(cluster, &facts, &desired), store, &desired).await?;
+    let world = environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?;
     let lost = manifests::lost(cluster, &desired, &world);
     if !lost.is_empty() && reading != Reading::Never {
         manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;
         desired = build(cluster, &facts);
     }
-    let mut user_tags: BTreeSet<String> = cluster.tags.keys().cloned().collect();
-    if let Some(recorded) = recorded {
-        user_tags.extend(recorded.cluster.tags.keys().cloned());
-    }
+    let user_tags = facts.user_tags.clone();
     Ok(Compared { facts, world, desired, user_tags })
 }
 

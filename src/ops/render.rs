@@ -88,7 +88,7 @@ fn pretty(json: &str) -> String {
 }
 
 /// Facts that are evidently nobody's: account 000000000000, image ami-0000…, manifests of SHA-256 0000… where they would be fetched.
-fn made_up_facts(cluster: &Cluster, root: &StateRoot) -> Facts {
+pub(super) fn made_up_facts(cluster: &Cluster, root: &StateRoot) -> Facts {
     let mut types: Vec<&InstanceType> = cluster.node_groups.iter().flat_map(|group| &group.instance_types).collect();
     types.push(&cluster.control_plane.instance_type);
     let instance_types: BTreeMap<String, InstanceTypeFacts> = types
@@ -133,7 +133,7 @@ fn made_up_facts(cluster: &Cluster, root: &StateRoot) -> Facts {
     };
     Facts {
         account: "000000000000".to_owned(),
-        partition: "aws".to_owned(),
+        partition: cluster.region.partition().to_owned(),
         cluster_uid: "0".repeat(32),
         images,
         instance_types,
@@ -145,6 +145,7 @@ fn made_up_facts(cluster: &Cluster, root: &StateRoot) -> Facts {
         network,
         slot_addresses,
         manifests: cluster.addons.iter().filter_map(unfetched).collect(),
+        user_tags: cluster.tags.keys().cloned().collect(),
         state: facts::state_location(root, cluster),
     }
 }

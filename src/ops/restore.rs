@@ -84,10 +84,8 @@ pub async fn restore(
     let Some(recorded) = recorded(&store, environment.objects.root()).await? else {
         return Err(no_such_cluster(environment.objects.as_ref(), name).await);
     };
-    if let Some(owner) = recorded.facts.as_ref().map(|facts| &facts.value.account)
-        && *owner != environment.identity.account
-    {
-        let (owner, account) = (owner.clone(), environment.identity.account.clone());
+    if recorded.facts.value.account != environment.identity.account {
+        let (owner, account) = (recorded.facts.value.account, environment.identity.account.clone());
         return Err(OpsError::OtherAccount { cluster: name.to_string(), owner, account });
     }
     let slots = slot_names(&recorded.cluster);
@@ -149,7 +147,7 @@ async fn plan(
         let newest = snapshots.iter().take(NAMED).map(|snapshot| snapshot.file_name().to_owned()).collect();
         return Err(OpsError::NoSuchSnapshot { cluster, wanted: wanted.to_owned(), newest });
     };
-    let made = store.history().await?.first().map(|first| first.at);
+    let made = store.history().await?.iter().find_map(|entry| Some(entry.spec.as_ref().ok()?.revision.at));
     let of_earlier_cluster = made.is_some_and(|made| snapshot.taken_at < made);
     let (epoch, before) = match open {
         Some(open) if open.key == snapshot.key => (open.epoch.clone(), Before::Open { missing }),
@@ -167,8 +165,7 @@ async fn plan(
 
 /// The addresses of these slots, or those that have none.
 fn addresses(recorded: &Recorded, slots: &[String]) -> Result<BTreeMap<String, Ipv4Addr>, Vec<String>> {
-    let known = recorded.facts.as_ref().map(|facts| &facts.value.slot_addresses);
-    let address = |slot: &String| known.and_then(|known| known.get(slot)).copied();
+    let address = |slot: &String| recorded.facts.value.slot_addresses.get(slot).copied();
     let missing: Vec<_> = slots.iter().filter(|slot| address(slot).is_none()).cloned().collect();
     if !missing.is_empty() {
         return Err(missing);

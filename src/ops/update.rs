@@ -3,18 +3,30 @@
 use crate::plan::Operation;
 use crate::spec::{Cluster, ClusterName};
 
-use super::begin::{no_such_cluster, recorded};
-use super::carry_out::carry_out;
+use super::begin::{Recorded, no_such_cluster, recorded};
+use super::carry_out::{carry_out, close};
 use super::error::OpsError;
+use super::history::{recorded_or_archived, revision_spec};
 use super::manifests::Reading;
 use super::reconcile::prepare;
 use super::{Approval, Ending, Environment, StateRoot};
 
-/// Brings cluster `name` to `changed`, or, where that is not given, back to the spec that was last applied.
+/// The spec to bring a cluster to.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// The one that was last applied.
+    Recorded,
+    /// Another one.
+    Changed(&'a Cluster),
+    /// One of the history. Also the way to repair a state whose `cluster.yaml` or `facts.json` is damaged or gone.
+    Revision(u32),
+}
+
+/// Brings cluster `name` to a spec.
 pub async fn update(
     environment: &Environment<'_>,
     name: &ClusterName,
-    changed: Option<&Cluster>,
+    target: Target<'_>,
     dry_run: bool,
 ) -> Result<Ending, OpsError> {
     if environment.state_root == StateRoot::Directory && !dry_run {
@@ -22,10 +34,19 @@ pub async fn update(
     }
     let store = environment.state_of(name);
     environment.operator.phase("reading the state");
-    let Some(recorded) = recorded(&store, environment.objects.root()).await? else {
+    let root = environment.objects.root();
+    let recorded = match target {
+        Target::Recorded | Target::Changed(_) => recorded(&store, root).await?,
+        Target::Revision(_) => recorded_or_archived(&store, root).await?,
+    };
+    let Some(recorded) = recorded else {
         return Err(no_such_cluster(environment.objects.as_ref(), name).await);
     };
-    let cluster = changed.cloned().unwrap_or_else(|| recorded.cluster.clone());
+    let cluster = match target {
+        Target::Recorded => recorded.cluster.clone(),
+        Target::Changed(changed) => changed.clone(),
+        Target::Revision(sequence) => revision_spec(environment.objects.as_ref(), name, sequence).await?,
+    };
     if cluster.region != recorded.cluster.region {
         let (owner, region) = (recorded.cluster.region.to_string(), cluster.region.to_string());
         return Err(OpsError::OtherRegion { cluster: name.to_string(), owner, region });
@@ -35,19 +56,45 @@ pub async fn update(
         return Err(OpsError::FixedFields { cluster: name.to_string(), fields });
     }
     let same_spec = cluster == recorded.cluster;
-    let reading = if changed.is_some() { Reading::Given } else { Reading::Recorded };
-    let prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), reading).await?;
+    let reading = match target {
+        Target::Changed(_) => Reading::Given,
+        Target::Recorded | Target::Revision(_) => Reading::Recorded,
+    };
+    let mut prepared = prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), reading).await?;
+    let repairs = repairs(&recorded, root);
+    let is_whole = repairs.is_empty();
+    prepared.plan.warnings.extend(repairs);
     if dry_run {
         return Ok(Ending::Planned(prepared.plan));
     }
-    if prepared.plan.is_empty() && same_spec {
-        return Ok(Ending::Unchanged(prepared.plan));
+    if prepared.plan.is_empty() && same_spec && is_whole {
+        return close(environment, &store, &cluster, Some(recorded), prepared).await;
     }
     match environment.operator.approve(&prepared.plan) {
         Approval::Yes => carry_out(environment, &store, &cluster, Some(recorded), prepared).await.map(Ending::Applied),
         Approval::No => Ok(Ending::Declined),
         Approval::NobodyToAsk => Err(OpsError::NotConfirmed),
     }
+}
+
+/// What is written anew because it cannot be read.
+fn repairs(recorded: &Recorded, root: &str) -> Vec<String> {
+    let kept = match root.starts_with("s3://") {
+        true => "; what is there now stays in the bucket as an earlier version",
+        false => "",
+    };
+    let spec = recorded.damage.as_ref().map(|damage| {
+        format!(
+            "cluster.yaml cannot be read ({damage}) and is written anew; revision {} was the last one{kept}",
+            recorded.applied.revision.sequence
+        )
+    });
+    let facts = recorded
+        .facts
+        .damage
+        .as_ref()
+        .map(|damage| format!("facts.json cannot be read ({damage}) and is written anew from its copy in the history{kept}"));
+    spec.into_iter().chain(facts).collect()
 }
 
 /// What no resource of AWS holds, so that no plan would refuse it, and what running machines were told when they booted: addresses of

@@ -1,4 +1,4 @@
-//! Certificate authorities, certificates, keys and kubeconfigs.
+//! Certificate authorities, certificates and keys.
 //!
 //! Pure but for one thing: private keys come from the random generator of the operating system, because `rcgen` with `ring` accepts
 //! no other. Serial numbers and the encryption key come from the source of randomness that the caller gives, times from his clock.
@@ -6,13 +6,15 @@
 mod authority;
 mod cluster_pki;
 mod der;
-mod kubeconfig;
 mod secret;
 
 pub use authority::{Authority, ClientCertificate, certificate_validity};
 pub use cluster_pki::{ClusterPki, ServiceAccountKey};
-pub use kubeconfig::{Credential, kubeconfig};
 pub use secret::Secret;
+
+/// The group of those who get a credential from kclust. Control planes bind it to `cluster-admin` when the cluster is new
+/// (`templates/files/admins.yaml`); unlike `system:masters`, which every API server obeys, it can be unbound.
+pub const ADMINS: &str = "kclust:admins";
 
 /// Why keys or certificates could not be made or read.
 #[derive(Debug, thiserror::Error)]

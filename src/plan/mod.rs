@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::cloud::Observed;
+use crate::cloud::{Blocker, Leftover, Observed};
 use crate::model::{Resource, ResourceId, Value};
 
 pub use diff::{Difference, difference, is_managed_tag};
@@ -87,6 +87,13 @@ pub enum Work {
     Delete(Observed),
 }
 
+/// What becomes of a thing that is not in the model when the cluster is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Removed,
+    Kept,
+}
+
 /// Everything that will be done, complete: carrying it out makes no choices.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -97,13 +104,17 @@ pub struct Plan {
     /// Number of resources that are as they should be.
     pub unchanged: usize,
     pub warnings: Vec<String>,
+    /// Of a removal: what is the cluster's and not in the model.
+    pub leftovers: Vec<(Fate, Leftover)>,
+    /// Of a removal: things of others that may keep a part of it from going.
+    pub blockers: Vec<Blocker>,
     /// A directed acyclic graph.
     pub steps: Vec<Step>,
 }
 
 impl Plan {
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.leftovers.iter().all(|(fate, _)| *fate == Fate::Kept)
     }
 
     pub fn count(&self, action: Action) -> usize {

@@ -394,7 +394,16 @@ impl Assembly {
             depends_on: Vec::new(),
         }));
         changes.sort_by(|a, b| a.id.cmp(&b.id).then_with(|| a.physical.cmp(&b.physical)));
-        Ok(Plan { cluster: context.cluster.to_owned(), operation: context.operation, changes, unchanged, warnings, steps })
+        Ok(Plan {
+            cluster: context.cluster.to_owned(),
+            operation: context.operation,
+            changes,
+            unchanged,
+            warnings,
+            leftovers: Vec::new(),
+            blockers: Vec::new(),
+            steps,
+        })
     }
 
     fn changes(

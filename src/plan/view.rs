@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value as Json, json};
 
-use super::{Action, Change, Operation, Plan};
+use super::{Action, Change, Fate, Operation, Plan};
+use crate::cloud::Blocker;
 use crate::model::Value;
 
 /// How text is written.
@@ -37,7 +38,7 @@ impl Plan {
                 })
             })
             .collect();
-        json!({
+        let mut document = json!({
             "cluster": self.cluster,
             "operation": self.operation,
             "summary": {
@@ -49,7 +50,17 @@ impl Plan {
             },
             "changes": changes,
             "warnings": self.warnings,
-        })
+        });
+        if self.operation == Operation::Delete {
+            let with = |wanted: Fate| -> Json {
+                let those = self.leftovers.iter().filter(|(fate, _)| *fate == wanted);
+                those.map(|(_, leftover)| leftover.to_json()).collect()
+            };
+            document["removedToo"] = with(Fate::Removed);
+            document["kept"] = with(Fate::Kept);
+            document["inTheWay"] = self.blockers.iter().map(Blocker::to_json).collect();
+        }
+        document
     }
 
     /// The table of `-o table`: a line for each resource, and for an existing one a line for each field that changes.
@@ -93,6 +104,11 @@ impl Plan {
         .filter(|(count, _)| *count > 0)
         .map(|(count, words)| format!("{count} {words}"))
         .collect();
+        let mut parts = parts;
+        let more = self.leftovers.iter().filter(|(fate, _)| *fate == Fate::Removed).count();
+        if more > 0 {
+            parts.push(format!("{more} made inside the cluster to delete"));
+        }
         let unchanged = if self.unchanged > 0 { format!(", {} unchanged", self.unchanged) } else { String::new() };
         format!("{}: {}{unchanged}.", self.cluster, parts.join(", "))
     }

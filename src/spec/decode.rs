@@ -9,7 +9,7 @@ use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, forward_to_deserialize_any};
 
-use super::tree::{Entry, Node, Value};
+use crate::yaml::{Entry, Node, Value};
 
 /// Asks [`&Node`](Node) for its span beside its value; no other deserializer knows it.
 const SPANNED: &str = "$kclust::Spanned";

@@ -2,9 +2,9 @@
 
 use super::cluster::Cluster;
 use super::raw::{API_VERSION, KIND, RawCluster};
-use super::tree::{Node, Value};
-use super::{decode, schema, shape, tree, validate};
+use super::{decode, schema, shape, validate};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
+use crate::yaml::{self, Node, Value};
 
 /// Reads a document. `file_name` is what diagnostics call it.
 ///
@@ -73,7 +73,7 @@ fn document(text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
         found.push(Diagnostic::error(at..at, "this is not a text file: it has a zero byte here").help("save it as UTF-8"));
         return None;
     }
-    let documents = tree::parse(text, found)?;
+    let documents = yaml::parse(text, found)?;
     if let Some(kops) = documents.iter().filter_map(|node| node.get("apiVersion")).find(|node| is_kops(node)) {
         found.clear();
         found.push(

@@ -1,7 +1,7 @@
 //! Manifests of Kubernetes objects, as far as they can be judged without a cluster.
 
-use super::tree::{self, Node, Value};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::yaml::{self, Node, Value};
 
 /// Whether `text` is a file of Kubernetes objects: YAML documents, each with `apiVersion` and `kind`.
 ///
@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 /// Everything that is wrong with it, by position. `file_name` is what diagnostics call it.
 pub fn check_manifest(file_name: &str, text: &str) -> Result<(), Diagnostics> {
     let mut found = Vec::new();
-    if let Some(documents) = tree::parse(text, &mut found) {
+    if let Some(documents) = yaml::parse(text, &mut found) {
         if documents.is_empty() {
             found.push(Diagnostic::error(0..0, "there is no object in it"));
         }

@@ -13,7 +13,6 @@ mod period;
 mod raw;
 mod schema;
 mod shape;
-mod tree;
 mod validate;
 
 #[cfg(test)]

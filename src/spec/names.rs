@@ -69,6 +69,17 @@ checked_string!(
     check_instance_type
 );
 
+impl Region {
+    /// The part of AWS that the region belongs to, as ARNs name it.
+    pub fn partition(&self) -> &'static str {
+        match self.0.as_str() {
+            name if name.starts_with("cn-") => "aws-cn",
+            name if name.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+}
+
 impl Zone {
     /// The region a zone lies in: local zones (`us-west-2-lax-1a`) are not accepted, so it is the name less its letter.
     pub fn region(&self) -> &str {

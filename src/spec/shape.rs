@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use serde_json::{Map, Value as Schema};
 
-use super::tree::{Entry, Node, Value};
 use crate::diag::{Diagnostic, nearest};
+use crate::yaml::{Entry, Node, Value};
 
 /// Checks `node` against `schema` and removes what does not fit.
 pub(super) fn check(node: &mut Node, schema: &Schema, found: &mut Vec<Diagnostic>) {

@@ -73,13 +73,13 @@ pub(super) fn write_line<T: Serialize>(location: &str, body: &T) -> Result<Strin
 }
 
 /// Reads what [`write`] wrote. A document with fields that this version does not know is refused: they would be lost when it is
-/// written again.
-pub(super) fn read<T: Serialize + DeserializeOwned>(location: &str, bytes: &[u8], hint: &str) -> Result<T, StoreError> {
-    let value = parse_versioned(location, bytes, hint)?;
+/// written again. How to get a corrupt one back is for the caller to say.
+pub(super) fn read<T: Serialize + DeserializeOwned>(location: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    let value = parse_versioned(location, bytes)?;
     let document: Document<T> = serde_json::from_value(value.clone()).map_err(|error| StoreError::Corrupt {
         location: location.to_owned(),
         reason: error.to_string(),
-        hint: format!("if a newer kclust wrote it, use that one; otherwise {hint}"),
+        hint: "if a newer kclust wrote it, use that one".to_owned(),
     })?;
     let known = serde_json::to_value(&document).map_err(|error| unwritable(location, error))?;
     match unknown_field(&value, &known) {
@@ -89,8 +89,8 @@ pub(super) fn read<T: Serialize + DeserializeOwned>(location: &str, bytes: &[u8]
 }
 
 /// JSON of a format version that is known.
-pub(super) fn parse_versioned(location: &str, bytes: &[u8], hint: &str) -> Result<Value, StoreError> {
-    let corrupt = |reason: String| StoreError::Corrupt { location: location.to_owned(), reason, hint: hint.to_owned() };
+pub(super) fn parse_versioned(location: &str, bytes: &[u8]) -> Result<Value, StoreError> {
+    let corrupt = |reason: String| StoreError::Corrupt { location: location.to_owned(), reason, hint: String::new() };
     let value: Value = serde_json::from_slice(bytes).map_err(|error| corrupt(format!("it is not JSON: {error}")))?;
     match value.get("formatVersion").and_then(Value::as_u64) {
         Some(version) if version == u64::from(FORMAT_VERSION) => Ok(value),

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// An object is there and cannot be read for what it should be.
     #[error("{location} cannot be read: {reason}")]
     Corrupt { location: String, reason: String, hint: String },
+    /// An object must have been there, by all that is there still.
+    #[error("{location} is gone: {reason}")]
+    Lost { location: String, reason: String, hint: String },
     /// An object has more to say than this version of kclust understands. It is neither used nor written over.
     #[error("{location} was written by a newer kclust: {reason}")]
     Newer { location: String, reason: String },
@@ -31,7 +34,7 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Changed { .. } => Some("run the command again: it starts from what is there now".into()),
-            Self::Corrupt { hint, .. } | Self::Unusable { hint, .. } => Some(hint.clone()),
+            Self::Corrupt { hint, .. } | Self::Lost { hint, .. } | Self::Unusable { hint, .. } => Some(hint.clone()),
             Self::Newer { .. } => Some(format!("this is kclust {}: use the newer one", env!("CARGO_PKG_VERSION"))),
             Self::Cloud { .. } | Self::Io { .. } | Self::BadKey { .. } => None,
         }

@@ -2,6 +2,8 @@
 //! `StateLocation::prefix`.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use crate::spec::ClusterName;
 
@@ -63,6 +65,11 @@ impl Keys {
         self.below("facts.json")
     }
 
+    /// The copy of the facts that is kept beside the specs: without them a cluster's machines cannot be described.
+    pub fn facts_copy(&self) -> String {
+        format!("{}facts.json", self.history())
+    }
+
     pub fn ledger(&self) -> String {
         self.below("ledger.json")
     }
@@ -87,6 +94,13 @@ impl Keys {
     /// The sequence number in a key that [`Self::revision`] made.
     pub fn sequence(&self, key: &str) -> Option<u32> {
         key.strip_prefix(&self.history())?.split_once('-')?.0.parse().ok()
+    }
+
+    /// The time in a key that [`Self::revision`] made.
+    pub fn revision_time(&self, key: &str) -> Option<Timestamp> {
+        let time = key.strip_prefix(&self.history())?.split_once('-')?.1.strip_suffix(".yaml")?;
+        let time = DateTime::strptime("%Y%m%dT%H%M%SZ", time).ok()?;
+        time.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
     }
 
     /// All keys and certificates as one object: the one that decides.
@@ -149,7 +163,9 @@ mod tests {
         assert_eq!(keys.revision(7, at), "prod.example.com/history/000007-20260930T101112Z.yaml");
         assert!(keys.revision(9, at) < keys.revision(10, at));
         assert_eq!(keys.sequence(&keys.revision(1234, at)), Some(1234));
+        assert_eq!(keys.revision_time(&keys.revision(7, at)), Some("2026-09-30T10:11:12Z".parse().unwrap()));
         assert_eq!(keys.sequence("prod.example.com/history/notes.txt"), None);
+        assert_eq!(keys.sequence(&keys.facts_copy()), None);
     }
 
     #[test]

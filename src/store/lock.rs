@@ -84,20 +84,51 @@ impl fmt::Display for LockLoss {
     }
 }
 
+/// How it stands with a lock.
+#[derive(Debug)]
+struct Standing {
+    /// From here on others may take the lock over.
+    fence: Instant,
+    /// Why the last renewal failed.
+    trouble: Option<String>,
+    loss: Option<LockLoss>,
+}
+
+impl Standing {
+    /// Whether the lock is lost, by now at the latest.
+    fn is_lost(&mut self) -> bool {
+        if self.loss.is_none() && Instant::now() >= self.fence {
+            let reason = self.trouble.clone();
+            let reason = reason.unwrap_or_else(|| "the state store did not answer, or this process was stopped".to_owned());
+            self.loss = Some(LockLoss::NotRenewed { reason });
+        }
+        self.loss.is_some()
+    }
+}
+
 /// Tells when a lock is lost. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct LossSignal(watch::Receiver<Option<LockLoss>>);
+pub struct LossSignal(watch::Sender<Standing>);
 
 impl LossSignal {
-    /// The loss, if there is one by now.
+    /// The loss, if there is one by now. True at the moment that it is asked for: a process that was stopped and goes on does not wait
+    /// for the renewal to find out. A loss that was told once is never taken back.
     pub fn get(&self) -> Option<LockLoss> {
-        self.0.borrow().clone()
+        let mut loss = None;
+        self.0.send_if_modified(|standing| {
+            let before = standing.loss.is_some();
+            let after = standing.is_lost();
+            loss.clone_from(&standing.loss);
+            after && !before
+        });
+        loss
     }
 
     /// Waits for the loss; forever, if the lock is released first.
-    pub async fn wait(&mut self) -> LockLoss {
-        let loss = match self.0.wait_for(Option::is_some).await {
-            Ok(loss) => loss.clone(),
+    pub async fn wait(&self) -> LockLoss {
+        let mut standing = self.0.subscribe();
+        let loss = match standing.wait_for(|standing| standing.loss.is_some()).await {
+            Ok(standing) => standing.loss.clone(),
             Err(_) => None,
         };
         match loss {
@@ -176,11 +207,12 @@ impl Lock {
         taken_from: Option<LockRecord>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (loss_sender, loss) = watch::channel(None);
+        let fence = sent + record.ttl();
+        let loss = LossSignal(watch::Sender::new(Standing { fence, trouble: None, loss: None }));
         let (stop, stopped) = oneshot::channel();
-        let keeper = Keeper { slot: slot.clone(), fence: sent + record.ttl(), record, version, clock, trouble: None };
-        let renewal = tokio::spawn(keeper.keep(stopped, loss_sender));
-        Self { slot, taken_from, loss: LossSignal(loss), stop, renewal }
+        let keeper = Keeper { slot: slot.clone(), fence, record, version, clock, standing: loss.0.clone() };
+        let renewal = tokio::spawn(keeper.keep(stopped));
+        Self { slot, taken_from, loss, stop, renewal }
     }
 
     /// The lock that was taken over, whose command did not finish.
@@ -254,8 +286,8 @@ struct Keeper {
     /// From here on others may take the lock over.
     fence: Instant,
     clock: Arc<dyn Clock>,
-    /// Why the last renewal failed.
-    trouble: Option<String>,
+    /// What others see of it.
+    standing: watch::Sender<Standing>,
 }
 
 impl Keeper {
@@ -263,27 +295,36 @@ impl Keeper {
     ///
     /// A renewal under way is given up when it is stopped: it is conditional on the version before it, so it cannot bring back a
     /// lock that was removed after it.
-    async fn keep(mut self, mut stopped: oneshot::Receiver<()>, lost: watch::Sender<Option<LockLoss>>) -> Version {
+    async fn keep(mut self, mut stopped: oneshot::Receiver<()>) -> Version {
         let mut pause = self.until_renewal();
         loop {
             let fence = self.fence;
             let loss = tokio::select! {
+                // In this order: when a process that was stopped goes on, several are true at once.
+                biased;
                 // A dropped sender is a dropped lock.
                 _ = &mut stopped => return self.version,
+                () = sleep_until(fence) => None,
                 outcome = self.renew_after(pause) => match outcome {
                     Ok(next) => {
                         pause = next;
-                        continue;
+                        None
                     }
-                    Err(loss) => loss,
+                    Err(loss) => Some(loss),
                 },
-                () = sleep_until(fence) => {
-                    let reason = self.trouble.take().unwrap_or_else(|| "the state store does not answer".into());
-                    LockLoss::NotRenewed { reason }
-                }
             };
-            lost.send_replace(Some(loss));
-            return self.version;
+            let mut lost = false;
+            self.standing.send_modify(|standing| {
+                // Also where somebody asked after the fence and was told that it is lost, before a renewal came through.
+                if !standing.is_lost() {
+                    standing.fence = self.fence;
+                    standing.loss = loss;
+                }
+                lost = standing.loss.is_some();
+            });
+            if lost {
+                return self.version;
+            }
         }
     }
 
@@ -294,7 +335,8 @@ impl Keeper {
         let renewed = self.record.renewed(self.clock.now());
         let failed = match self.slot.write(&renewed, Condition::Unchanged(self.version.clone())).await {
             Ok(version) => {
-                (self.version, self.record, self.fence, self.trouble) = (version, renewed, sent + self.record.ttl(), None);
+                (self.version, self.record, self.fence) = (version, renewed, sent + self.record.ttl());
+                self.standing.send_modify(|standing| standing.trouble = None);
                 return Ok(self.until_renewal());
             }
             Err(StoreError::Changed { .. }) => match self.slot.read().await {
@@ -309,10 +351,11 @@ impl Keeper {
             },
             Err(error) => error,
         };
-        self.trouble = Some(match std::error::Error::source(&failed) {
+        let trouble = match std::error::Error::source(&failed) {
             Some(source) => format!("{failed}: {source}"),
             None => failed.to_string(),
-        });
+        };
+        self.standing.send_modify(|standing| standing.trouble = Some(trouble));
         Ok(self.record.ttl() / RETRIES)
     }
 

@@ -106,9 +106,15 @@ impl LockRecord {
     /// # Errors
     /// [`StoreError::Corrupt`] or [`StoreError::Newer`]: then nobody knows who holds it, and it is left alone.
     pub(super) fn parse(location: &str, bytes: &[u8]) -> Result<Self, StoreError> {
-        let hint = format!("make sure that nobody works on this cluster, then remove {location}");
+        let hint = match location.strip_prefix("file://") {
+            Some(path) => format!("make sure that nobody works on this cluster, then remove it: rm {path}"),
+            None => format!("make sure that nobody works on this cluster, then remove it: aws s3 rm {location}"),
+        };
         let corrupt = |reason: String| StoreError::Corrupt { location: location.to_owned(), reason, hint: hint.clone() };
-        let value = documents::parse_versioned(location, bytes, &hint)?;
+        let value = documents::parse_versioned(location, bytes).map_err(|error| match error {
+            StoreError::Corrupt { reason, .. } => corrupt(reason),
+            other => other,
+        })?;
         serde_json::from_value(value).map_err(|error| corrupt(error.to_string()))
     }
 }

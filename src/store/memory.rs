@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use crate::cloud::{CloudError, ErrorClass};
 
 use super::layout::check_key;
-use super::{Condition, Entry, Object, ObjectStore, StoreError, Version};
+use super::{Condition, Earlier, Entry, Object, ObjectStore, StoreError, Version};
 
 const ROOT: &str = "s3://memory/team";
 
@@ -26,8 +27,8 @@ struct State {
     exists: bool,
     writes: u64,
     objects: BTreeMap<String, (Vec<u8>, u64, Instant)>,
-    /// Keys with earlier versions or delete markers, as a bucket with versioning keeps them.
-    noncurrent: BTreeMap<String, u64>,
+    /// Earlier versions, the newest last, as a bucket with versioning keeps them.
+    noncurrent: BTreeMap<String, Vec<(Vec<u8>, u64)>>,
 }
 
 impl MemoryStore {
@@ -89,8 +90,8 @@ impl ObjectStore for MemoryStore {
         state.check(key, &condition)?;
         state.writes += 1;
         let number = state.writes;
-        if state.objects.insert(key.to_owned(), (bytes, number, Instant::now())).is_some() {
-            *state.noncurrent.entry(key.to_owned()).or_default() += 1;
+        if let Some((bytes, number, _)) = state.objects.insert(key.to_owned(), (bytes, number, Instant::now())) {
+            state.noncurrent.entry(key.to_owned()).or_default().push((bytes, number));
         }
         Ok(Version(number.to_string()))
     }
@@ -99,8 +100,8 @@ impl ObjectStore for MemoryStore {
         check_key(key)?;
         let mut state = self.state.lock().unwrap();
         state.check(key, &condition)?;
-        if state.objects.remove(key).is_some() {
-            *state.noncurrent.entry(key.to_owned()).or_default() += 1;
+        if let Some((bytes, number, _)) = state.objects.remove(key) {
+            state.noncurrent.entry(key.to_owned()).or_default().push((bytes, number));
         }
         Ok(())
     }
@@ -109,6 +110,18 @@ impl ObjectStore for MemoryStore {
         let state = self.state.lock().unwrap();
         let found = state.objects.iter().filter(|(key, _)| key.starts_with(prefix));
         Ok(found.map(|(key, (bytes, ..))| Entry { key: key.clone(), bytes: bytes.len() as u64 }).collect())
+    }
+
+    async fn earlier(&self, key: &str) -> Result<Vec<Earlier>, StoreError> {
+        let state = self.state.lock().unwrap();
+        let versions = state.noncurrent.get(key).into_iter().flatten().rev();
+        Ok(versions.map(|(_, number)| Earlier { id: number.to_string(), written_at: Timestamp::UNIX_EPOCH }).collect())
+    }
+
+    async fn get_earlier(&self, key: &str, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let state = self.state.lock().unwrap();
+        let mut versions = state.noncurrent.get(key).into_iter().flatten();
+        Ok(versions.find(|(_, number)| number.to_string() == id).map(|(bytes, _)| bytes.clone()))
     }
 
     async fn directories(&self) -> Result<Vec<String>, StoreError> {
@@ -137,6 +150,7 @@ pub(super) enum Call<'a> {
     Get(&'a str),
     Put(&'a str),
     Delete(&'a str),
+    Purge(&'a str),
 }
 
 /// What becomes of a call.
@@ -225,12 +239,20 @@ impl ObjectStore for Wire {
         self.store.entries(prefix).await
     }
 
+    async fn earlier(&self, key: &str) -> Result<Vec<Earlier>, StoreError> {
+        self.store.earlier(key).await
+    }
+
+    async fn get_earlier(&self, key: &str, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get_earlier(key, id).await
+    }
+
     async fn directories(&self) -> Result<Vec<String>, StoreError> {
         self.store.directories().await
     }
 
     async fn purge(&self, prefix: &str, keep: &[String]) -> Result<(), StoreError> {
-        self.store.purge(prefix, keep).await
+        self.carry(Call::Purge(prefix), || self.store.purge(prefix, keep)).await
     }
 
     async fn ensure(&self) -> Result<bool, StoreError> {

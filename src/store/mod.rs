@@ -11,7 +11,10 @@ mod backups_tests;
 mod contract;
 mod documents;
 mod error;
+mod facts;
 mod file;
+#[cfg(test)]
+mod interleaving_tests;
 pub mod layout;
 mod location;
 mod lock;
@@ -28,15 +31,18 @@ mod slot_reports;
 mod state;
 #[cfg(test)]
 mod state_tests;
+mod way_back;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
-pub use applied::{AppliedSpec, Revision};
+pub use applied::{AppliedSpec, CurrentSpec, HistoryEntry, Revision};
 pub use backups::{BackupAnswer, BackupRequest, EtcdSnapshot, RequestId};
 pub use documents::{Ledger, LedgerEntry, Operation, Stored};
 pub use error::StoreError;
+pub use facts::RecordedFacts;
 pub use file::FileStore;
 pub use layout::Area;
 pub use location::{InvalidStoreUrl, StoreUrl};
@@ -79,6 +85,14 @@ pub struct Entry {
     pub bytes: u64,
 }
 
+/// An object as it was before somebody wrote over it or removed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// By which [`ObjectStore::get_earlier`] finds it: S3's version id.
+    pub id: String,
+    pub written_at: Timestamp,
+}
+
 /// When a write or removal may take place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
@@ -118,6 +132,17 @@ pub trait ObjectStore: Send + Sync {
     /// The keys of [`Self::entries`].
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         Ok(self.entries(prefix).await?.into_iter().map(|entry| entry.key).collect())
+    }
+
+    /// What lay under a key before, the newest first. Only where the store keeps it, as a bucket with versioning does; else nothing.
+    async fn earlier(&self, key: &str) -> Result<Vec<Earlier>, StoreError> {
+        layout::check_key(key).map(|()| Vec::new())
+    }
+
+    /// Content of one of [`Self::earlier`]; `None` when it is gone.
+    async fn get_earlier(&self, key: &str, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let _ = id;
+        layout::check_key(key).map(|()| None)
     }
 
     /// Names of what lies like a directory directly below the root, sorted.

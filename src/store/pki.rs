@@ -49,15 +49,74 @@ impl ClusterStore<'_> {
     pub async fn read_pki(&self) -> Result<Option<PkiFiles>, StoreError> {
         let key = self.keys.pki_bundle();
         let Some(object) = self.objects.get(&key).await? else { return Ok(None) };
-        let (location, hint) = (self.location(&key), self.restore_hint(&key));
-        let value = documents::parse_versioned(&location, &object.bytes, &hint)?;
+        match self.parse_bundle(&object.bytes) {
+            Ok(files) => Ok(Some(files)),
+            Err(error) => Err(self.with_way_back(&key, error, |bytes| self.parse_bundle(bytes).is_ok()).await),
+        }
+    }
+
+    /// Makes the bundle again, where it is damaged or gone: of the single files, if `pki/complete` proves that they are those that were
+    /// copied from it. `None` where they are not.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when somebody else writes it at the same time; those of the store.
+    pub async fn rebuild_pki(&self) -> Result<Option<PkiFiles>, StoreError> {
+        let bundle = self.keys.pki_bundle();
+        let (there, complete) = tokio::try_join!(self.objects.get(&bundle), self.read_stamp())?;
+        let files = PkiFiles(self.single_files().await?);
+        if complete.is_none() || complete != Some(self.stamp(&files)?) {
+            return Ok(None);
+        }
+        let condition = match there {
+            Some(object) => match self.parse_bundle(&object.bytes) {
+                Err(StoreError::Corrupt { .. }) => Condition::Unchanged(object.version),
+                other => return other.map(Some),
+            },
+            None => Condition::Absent,
+        };
+        self.write(&bundle, self.bundle(&files)?, condition).await?;
+        Ok(Some(files))
+    }
+
+    /// That the keys of a cluster with resources are gone. Others in their place would lock everybody out.
+    pub async fn lost_pki(&self) -> StoreError {
+        let key = self.keys.pki_bundle();
+        let hint = self.way_back_of_lost(&key, |bytes| self.parse_bundle(bytes).is_ok()).await;
+        let reason = "the cluster exists, and its keys are not made twice".to_owned();
+        StoreError::Lost { location: self.location(&key), reason, hint }
+    }
+
+    /// Files beside the bundle.
+    async fn single_files(&self) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+        let names = self.list_below(&self.keys.pki_file(""), "").await?;
+        let files = stream::iter(names.into_iter().filter(|name| !RESERVED.contains(&name.as_str())))
+            .map(|name| async move {
+                let object = self.objects.get(&self.keys.pki_file(&name)).await?;
+                Ok::<_, StoreError>(object.map(|object| (name, object.bytes)))
+            })
+            .buffered(CONCURRENCY);
+        files.try_filter_map(async |file| Ok(file)).try_collect().await
+    }
+
+    async fn read_stamp(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.objects.get(&self.keys.pki_complete()).await?.map(|object| object.bytes))
+    }
+
+    /// Content of `pki/complete` for these files.
+    fn stamp(&self, files: &PkiFiles) -> Result<Vec<u8>, StoreError> {
+        Ok(format!("{:x}\n", Sha256::digest(self.bundle(files)?)).into_bytes())
+    }
+
+    fn parse_bundle(&self, bytes: &[u8]) -> Result<PkiFiles, StoreError> {
+        let location = self.location(&self.keys.pki_bundle());
+        let value = documents::parse_versioned(&location, bytes)?;
         // The parsers' own messages would quote keys.
-        let corrupt = || StoreError::Corrupt { location, reason: "it is not a set of keys".into(), hint };
+        let corrupt = || StoreError::Corrupt { location, reason: "it is not a set of keys".into(), hint: String::new() };
         let files = serde_json::from_value(value).ok().and_then(|Bundle { files, .. }| {
             let decode = |(name, content): (String, String)| Some((name, BASE64.decode(content).ok()?));
             files.into_iter().map(decode).collect::<Option<BTreeMap<_, _>>>()
         });
-        files.map(PkiFiles).map(Some).ok_or_else(corrupt)
+        files.filter(|files| !files.is_empty()).map(PkiFiles).ok_or_else(corrupt)
     }
 
     /// Makes `files` the keys of the cluster, unless it has keys already. Returns those that it has now.
@@ -80,14 +139,21 @@ impl ClusterStore<'_> {
     }
 
     /// Makes the single files, which nodes read, those of `files`: what [`Self::read_pki`] or [`Self::write_pki_once`] returned.
-    /// To be called before any instance is made; one call, where they are already.
+    /// To be called before any instance is made; two calls, where they are already. One that is missing or cut short since is written
+    /// again.
     ///
     /// # Errors
     /// Those of the store. Calling it again does the rest.
     pub async fn publish_pki(&self, files: &PkiFiles) -> Result<(), StoreError> {
         let complete = self.keys.pki_complete();
-        let stamp = format!("{:x}\n", Sha256::digest(self.bundle(files)?)).into_bytes();
-        if self.objects.get(&complete).await?.is_some_and(|object| object.bytes == stamp) {
+        let stamp = self.stamp(files)?;
+        let base = self.keys.pki_file("");
+        let (written, there) = tokio::try_join!(self.read_stamp(), self.objects.entries(&base))?;
+        let is_there = |(name, content): (&String, &Vec<u8>)| {
+            let key = self.keys.pki_file(name);
+            there.iter().any(|entry| entry.key == key && entry.bytes == content.len() as u64)
+        };
+        if written.as_ref() == Some(&stamp) && files.0.iter().all(is_there) {
             return Ok(());
         }
         stream::iter(&files.0)

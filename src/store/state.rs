@@ -6,10 +6,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cloud::Facts;
 use crate::spec::ClusterName;
 
-use super::documents::{self, FactsBody, Ledger, Stored};
+use super::documents::{self, Ledger, Stored};
 use super::layout::{Area, BOOTSTRAP, Keys};
 use super::{Condition, ObjectStore, StoreError, Version};
 
@@ -57,19 +56,12 @@ impl<'a> ClusterStore<'a> {
         &self.cluster
     }
 
-    /// What was resolved for the cluster at its first create.
+    /// Whether there is a lock, whoever's and however old.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] and [`StoreError::Newer`] beside those of the store.
-    pub async fn read_facts(&self) -> Result<Option<Stored<Facts>>, StoreError> {
-        let stored: Option<Stored<FactsBody>> = self.read_document(&self.keys.facts()).await?;
-        Ok(stored.map(|Stored { value, version }| Stored { value: value.facts, version }))
-    }
-
-    /// # Errors
-    /// [`StoreError::Changed`] when `condition` does not hold.
-    pub async fn write_facts(&self, facts: &Facts, condition: Condition) -> Result<Version, StoreError> {
-        self.write_document(&self.keys.facts(), &FactsBody { facts: facts.clone() }, condition).await
+    /// Those of the store.
+    pub async fn is_locked(&self) -> Result<bool, StoreError> {
+        Ok(self.objects.get(&self.keys.lock()).await?.is_some())
     }
 
     /// # Errors
@@ -169,26 +161,8 @@ impl<'a> ClusterStore<'a> {
         }
     }
 
-    /// How to get an object back that cannot be read.
-    pub(super) fn restore_hint(&self, key: &str) -> String {
-        let own = key == self.keys.spec();
-        let history =
-            if own { format!("; earlier specs are below {}", self.location(&self.keys.history())) } else { String::new() };
-        match self.objects.root().strip_prefix("s3://") {
-            Some(rest) => {
-                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-                let key = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}/{key}") };
-                format!(
-                    "the bucket keeps earlier versions: `aws s3api list-object-versions --bucket {bucket} --prefix {key}` lists \
-                     them, and `aws s3api get-object --version-id` reads one{history}"
-                )
-            }
-            None => format!("put back a copy of {} from your backups{history}", self.location(key)),
-        }
-    }
-
     /// Written only where it is not the same already, whatever was there before.
-    async fn put_content(&self, key: &str, content: Vec<u8>) -> Result<(), StoreError> {
+    pub(super) async fn put_content(&self, key: &str, content: Vec<u8>) -> Result<(), StoreError> {
         match self.objects.put(key, content.clone(), Condition::Absent).await {
             Err(StoreError::Changed { .. }) => {}
             other => return other.map(drop),
@@ -202,18 +176,32 @@ impl<'a> ClusterStore<'a> {
     }
 
     /// Keys without `base` that start with `prefix`.
-    async fn list_below(&self, base: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn list_below(&self, base: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
         let keys = self.objects.list(&format!("{base}{prefix}")).await?;
         Ok(keys.iter().filter_map(|key| key.strip_prefix(base)).map(str::to_owned).collect())
     }
 
-    async fn read_document<T: Serialize + DeserializeOwned>(&self, key: &str) -> Result<Option<Stored<T>>, StoreError> {
+    pub(super) async fn read_document<T: Serialize + DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<Stored<T>>, StoreError> {
         let Some(object) = self.objects.get(key).await? else { return Ok(None) };
-        let value = documents::read(&self.location(key), &object.bytes, &self.restore_hint(key))?;
-        Ok(Some(Stored { value, version: object.version }))
+        let location = self.location(key);
+        match documents::read(&location, &object.bytes) {
+            Ok(value) => Ok(Some(Stored { value, version: object.version })),
+            Err(error) => {
+                let is_whole = |bytes: &[u8]| documents::read::<T>(&location, bytes).is_ok();
+                Err(self.with_way_back(key, error, is_whole).await)
+            }
+        }
     }
 
-    async fn write_document<T: Serialize>(&self, key: &str, body: &T, condition: Condition) -> Result<Version, StoreError> {
+    pub(super) async fn write_document<T: Serialize>(
+        &self,
+        key: &str,
+        body: &T,
+        condition: Condition,
+    ) -> Result<Version, StoreError> {
         let bytes = documents::write(&self.location(key), body)?;
         self.write(key, bytes, condition).await
     }

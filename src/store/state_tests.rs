@@ -34,6 +34,7 @@ fn facts() -> Facts {
         hosted_zone: Some(HostedZone { id: "Z1".into(), name: "example.com".into(), private: false }),
         network: None,
         manifests: BTreeMap::new(),
+        user_tags: Default::default(),
         slot_addresses: BTreeMap::from([("cp-1".into(), "10.0.0.10".parse().unwrap())]),
         state: StateLocation { bucket: "memory".into(), prefix: "team/prod".into(), region: "us-east-1".into() },
     }
@@ -49,6 +50,11 @@ fn ledger() -> Ledger {
     }
 }
 
+/// The history, all of which can be read.
+async fn revisions(store: &ClusterStore<'_>) -> Vec<Revision> {
+    store.history().await.unwrap().into_iter().map(|entry| entry.spec.unwrap().revision).collect()
+}
+
 async fn json(objects: &MemoryStore, key: &str) -> Value {
     serde_json::from_slice(&objects.get(key).await.unwrap().unwrap().bytes).unwrap()
 }
@@ -62,14 +68,14 @@ async fn specs_are_kept_with_who_and_when() {
     let objects = MemoryStore::new();
     let store = store(&objects);
     assert_eq!(store.read_spec().await.unwrap(), None);
-    assert_eq!(store.history().await.unwrap(), []);
+    assert_eq!(revisions(&store).await, []);
     let first = store.write_spec(SPEC, None, Operation::Create, "alice@laptop", at(0)).await.unwrap();
     assert_eq!(store.read_spec().await.unwrap().as_ref(), Some(&first));
     assert_eq!(first.text, SPEC);
     let changed = SPEC.replace("# ours", "# theirs\n");
     let second = store.write_spec(&changed, Some(&first), Operation::Update, "bob@desk", at(60)).await.unwrap();
     assert_eq!(store.read_spec().await.unwrap().unwrap().text, changed);
-    assert_eq!(store.history().await.unwrap(), [first.revision.clone(), second.revision.clone()]);
+    assert_eq!(revisions(&store).await, [first.revision.clone(), second.revision.clone()]);
     assert_eq!((first.revision.sequence, second.revision.sequence), (1, 2));
     assert_eq!(second.revision.by, "bob@desk");
     assert_eq!(store.read_revision(1).await.unwrap().unwrap().text, SPEC);
@@ -102,8 +108,7 @@ async fn of_two_who_apply_one_wins_and_no_number_is_given_twice() {
     let by_alice = store.write_spec("a: 1\n", Some(&first), Operation::Update, "alice", at(1)).await.unwrap();
     let by_bob = store.write_spec("b: 1\n", Some(&first), Operation::Update, "bob", at(2)).await;
     assert!(matches!(by_bob, Err(StoreError::Changed { .. })));
-    let numbers: Vec<_> =
-        store.history().await.unwrap().iter().map(|revision| (revision.sequence, revision.by.clone())).collect();
+    let numbers: Vec<_> = revisions(&store).await.iter().map(|revision| (revision.sequence, revision.by.clone())).collect();
     assert_eq!(numbers, [(1, "alice".into()), (2, "alice".into())]);
     assert_eq!(by_alice.revision.sequence, 2);
     // Where somebody removed nothing but cluster.yaml, its numbers stay used.
@@ -131,10 +136,10 @@ async fn an_interruption_between_spec_and_history_is_made_up_for() {
 
     let store = store(&*objects);
     let first = store.read_spec().await.unwrap().unwrap();
-    assert_eq!(store.history().await.unwrap(), [first.revision.clone()], "it counts although it has no copy yet");
+    assert_eq!(revisions(&store).await, [first.revision.clone()], "it counts although it has no copy yet");
     assert_eq!(store.read_revision(1).await.unwrap().unwrap().text, SPEC);
     let second = store.write_spec("a: 1\n", Some(&first), Operation::Update, "bob", at(1)).await.unwrap();
-    assert_eq!(store.history().await.unwrap(), [first.revision, second.revision]);
+    assert_eq!(revisions(&store).await, [first.revision, second.revision]);
     assert_eq!(store.read_revision(1).await.unwrap().unwrap().text, SPEC);
 }
 
@@ -146,10 +151,10 @@ async fn a_write_that_is_refused_because_of_itself_has_succeeded() {
     let first = store.write_spec(SPEC, None, Operation::Create, "alice", at(0)).await.unwrap();
     assert_eq!(store.read_spec().await.unwrap().as_ref(), Some(&first));
     store.write_spec("a: 1\n", Some(&first), Operation::Update, "alice", at(1)).await.unwrap();
-    let version = store.write_facts(&facts(), Condition::Absent).await.unwrap();
+    store.write_facts(&facts(), Condition::Absent).await.unwrap();
     let mut other = facts();
     other.account = "210987654321".into();
-    store.write_facts(&other, Condition::Unchanged(version)).await.unwrap();
+    store.write_facts(&other, store.read_facts().await.unwrap().unwrap().condition).await.unwrap();
     let pki = PkiFiles(BTreeMap::from([("ca.key".into(), b"key".to_vec())]));
     assert_eq!(store.write_pki_once(pki.clone()).await.unwrap(), pki);
     store.publish_pki(&pki).await.unwrap();
@@ -164,8 +169,8 @@ async fn specs_that_cannot_be_read_are_named_with_the_way_back() {
     let store = store(&objects);
     let first = store.write_spec(SPEC, None, Operation::Create, "alice", at(0)).await.unwrap();
     let good = String::from_utf8(objects.get("prod/cluster.yaml").await.unwrap().unwrap().bytes).unwrap();
-    let (header, _) = good.split_once('\n').unwrap();
-    let cases: [(Vec<u8>, &str); 7] = [
+    let (header, body) = good.split_once('\n').unwrap();
+    let cases: [(Vec<u8>, &str); 8] = [
         (vec![], "first line"),
         (SPEC.into(), "first line"),
         (header.into(), "first line"),
@@ -173,6 +178,7 @@ async fn specs_that_cannot_be_read_are_named_with_the_way_back() {
         (format!("# kclust.dev/state {{\n{SPEC}").into(), "not JSON"),
         (format!("# kclust.dev/state {{\"formatVersion\":1}}\n{SPEC}").into(), "sequence"),
         ([header.as_bytes(), b"\n\xff\xfe"].concat(), "UTF-8"),
+        (format!("{header}\na: 1\n").into(), "changed by other means than kclust"),
     ];
     for (bytes, part) in cases {
         replace(&objects, "prod/cluster.yaml", bytes).await;
@@ -180,8 +186,9 @@ async fn specs_that_cannot_be_read_are_named_with_the_way_back() {
             Err(StoreError::Corrupt { location, reason, hint }) => {
                 assert_eq!(location, "s3://memory/team/prod/cluster.yaml");
                 assert!(reason.contains(part), "{reason}");
-                assert!(hint.contains("list-object-versions --bucket memory --prefix team/prod/cluster.yaml"), "{hint}");
-                assert!(hint.contains("s3://memory/team/prod/history/"), "{hint}");
+                let way = "the last revision in the history is 1, of 2026-09-21 14:13:20 UTC by alice; `kclust update prod \
+                           --from-history 1` brings back that revision";
+                assert!(hint.ends_with(way), "{hint}");
             }
             other => panic!("{part}: {other:?}"),
         }
@@ -202,10 +209,145 @@ async fn specs_that_cannot_be_read_are_named_with_the_way_back() {
             other => panic!("{other:?}"),
         }
     }
-    // Who edits by hand keeps the first line, and may change the rest.
-    replace(&objects, "prod/cluster.yaml", format!("{header}\na: 1\n")).await;
-    assert_eq!(store.read_spec().await.unwrap().unwrap().text, "a: 1\n");
+    // Where the history is damaged as well, the bucket's versions are what is left.
+    for key in objects.list("prod/history/").await.unwrap() {
+        replace(&objects, &key, "").await;
+    }
+    replace(&objects, "prod/cluster.yaml", "").await;
+    let hint = store.read_spec().await.unwrap_err().hint().unwrap();
+    let command = "aws s3api copy-object --bucket memory --key team/prod/cluster.yaml --copy-source \
+                   'memory/team/prod/cluster.yaml?versionId=1'";
+    assert!(hint.ends_with(command), "{hint}");
+    replace(&objects, "prod/cluster.yaml", format!("{header}\n{body}")).await;
     assert_eq!(store.read_spec().await.unwrap().unwrap().revision, first.revision);
+}
+
+/// Half a spec may be a spec, of a cluster with fewer machines: wherever it is cut, that is noticed.
+#[tokio::test]
+async fn a_spec_that_was_cut_short_is_never_taken_for_one() {
+    let objects = MemoryStore::new();
+    let store = store(&objects);
+    store.write_spec(SPEC, None, Operation::Create, "alice", at(0)).await.unwrap();
+    let good = objects.get("prod/cluster.yaml").await.unwrap().unwrap().bytes;
+    for length in 0..good.len() {
+        replace(&objects, "prod/cluster.yaml", &good[..length]).await;
+        assert!(matches!(store.read_spec().await, Err(StoreError::Corrupt { .. })), "{length} of {}", good.len());
+    }
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    replace(&objects, "prod/cluster.yaml", flipped).await;
+    assert!(matches!(store.read_spec().await, Err(StoreError::Corrupt { .. })));
+}
+
+/// Format 1 has had one addition: the digest of a spec's text. What was written before it is read; a format that never was is not.
+#[tokio::test]
+async fn what_an_older_kclust_wrote_is_read() {
+    let objects = MemoryStore::new();
+    let store = store(&objects);
+    let written = store.write_spec(SPEC, None, Operation::Create, "alice", at(0)).await.unwrap();
+    let good = String::from_utf8(objects.get("prod/cluster.yaml").await.unwrap().unwrap().bytes).unwrap();
+    let start = good.find(",\"sha256\"").unwrap();
+    let older = format!("{}{}", &good[..start], &good[start + good[start..].find('}').unwrap()..]);
+    assert!(older.lines().next().unwrap().ends_with("\"kclust\":\"0.1.0\"}"), "{older}");
+    replace(&objects, "prod/cluster.yaml", older).await;
+    let read = store.read_spec().await.unwrap().unwrap();
+    assert_eq!((&read.text, &read.revision), (&written.text, &written.revision));
+    // Written again, it has one.
+    store.write_spec("a: 1\n", Some(&read), Operation::Update, "bob", at(1)).await.unwrap();
+    let text = String::from_utf8(objects.get("prod/cluster.yaml").await.unwrap().unwrap().bytes).unwrap();
+    assert!(text.lines().next().unwrap().contains("\"sha256\":\""), "{text}");
+    replace(&objects, "prod/cluster.yaml", good.replacen("\"formatVersion\":1", "\"formatVersion\":0", 1)).await;
+    match store.read_spec().await {
+        Err(StoreError::Corrupt { reason, .. }) => assert_eq!(reason, "its format version 0 never was in use"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_history_is_listed_whatever_is_in_it() {
+    let objects = MemoryStore::new();
+    let store = store(&objects);
+    let first = store.write_spec(SPEC, None, Operation::Create, "alice", at(0)).await.unwrap();
+    let second = store.write_spec("a: 1\n", Some(&first), Operation::Update, "bob", at(1)).await.unwrap();
+    store.write_spec("a: 2\n", Some(&second), Operation::Update, "bob", at(2)).await.unwrap();
+    let keys = objects.list("prod/history/").await.unwrap();
+    replace(&objects, &keys[1], "half").await;
+    replace(&objects, "prod/history/notes.txt", "not a revision").await;
+    let shown = |entries: Vec<HistoryEntry>| -> Vec<(u32, bool, bool)> {
+        entries.iter().map(|entry| (entry.sequence, entry.spec.is_ok(), entry.in_force)).collect()
+    };
+    let entries = store.history().await.unwrap();
+    assert_eq!(entries[1].at, Some(at(1)), "its key tells when it was written");
+    assert_eq!(shown(entries), [(1, true, false), (2, false, false), (3, true, true)]);
+    // The copy of the one in force is damaged: what is in force says it.
+    replace(&objects, &keys[2], "half").await;
+    assert_eq!(shown(store.history().await.unwrap()), [(1, true, false), (2, false, false), (3, true, true)]);
+    replace(&objects, "prod/cluster.yaml", "half").await;
+    assert_eq!(shown(store.history().await.unwrap()), [(1, true, false), (2, false, false), (3, false, false)]);
+    assert_eq!(store.newest_revision().await.unwrap().unwrap().revision, first.revision);
+    assert!(store.read_revision(2).await.is_err() && store.read_revision(1).await.unwrap().is_some());
+}
+
+/// In the place of what was read, and of nothing else; the number is a new one; and what was damaged is not gone.
+#[tokio::test]
+async fn a_damaged_spec_is_replaced_on_condition() {
+    let objects = MemoryStore::new();
+    let store = store(&objects);
+    store.write_spec(SPEC, None, Operation::Create, "alice", at(0)).await.unwrap();
+    for damaged in [Some("half"), None] {
+        match damaged {
+            Some(text) => replace(&objects, "prod/cluster.yaml", text).await,
+            None => objects.delete("prod/cluster.yaml", Condition::Always).await.unwrap(),
+        }
+        let (read, last) = (store.current_spec().await.unwrap(), store.history().await.unwrap().len());
+        assert!(!matches!(read, CurrentSpec::Whole(_)));
+        assert_eq!(store.lost_spec().await.unwrap().is_some(), true);
+        let version = read.version();
+        let repaired = store.repair_spec(SPEC, version, Operation::Update, "bob", at(9)).await.unwrap();
+        assert_eq!(repaired.revision.sequence as usize, last + 1);
+        let late = store.repair_spec("a: 1\n", version, Operation::Update, "carol", at(9)).await;
+        assert!(matches!(late, Err(StoreError::Changed { .. })), "{late:?}");
+        assert_eq!(store.read_spec().await.unwrap(), Some(repaired));
+    }
+    let ids: Vec<String> = objects.earlier("prod/cluster.yaml").await.unwrap().into_iter().map(|earlier| earlier.id).collect();
+    let mut kept = Vec::new();
+    for id in ids {
+        kept.push(objects.get_earlier("prod/cluster.yaml", &id).await.unwrap().unwrap());
+    }
+    assert!(kept.contains(&b"half".to_vec()));
+}
+
+/// They cannot be found out again, so they are kept twice.
+#[tokio::test]
+async fn facts_that_are_damaged_or_gone_come_from_their_copy() {
+    for damaged in [Some("{"), None] {
+        let objects = MemoryStore::new();
+        let store = store(&objects);
+        store.write_spec(SPEC, None, Operation::Create, "alice", at(0)).await.unwrap();
+        store.write_facts(&facts(), Condition::Absent).await.unwrap();
+        match damaged {
+            Some(text) => replace(&objects, "prod/facts.json", text).await,
+            None => objects.delete("prod/facts.json", Condition::Always).await.unwrap(),
+        }
+        let error = match store.read_facts().await {
+            Ok(None) => store.lost_facts().await,
+            other => other.unwrap_err(),
+        };
+        assert!(error.hint().unwrap().contains("`kclust update prod --from-history 1` brings back their copy"), "{error:?}");
+        let read = store.read_facts_or_copy().await.unwrap().unwrap();
+        assert_eq!((&read.value, read.damage.is_some()), (&facts(), true));
+        store.write_facts(&read.value, read.condition).await.unwrap();
+        assert_eq!(store.read_facts().await.unwrap().unwrap().value, facts());
+        // Without a copy there is nothing to take them from.
+        objects.delete("prod/history/facts.json", Condition::Always).await.unwrap();
+        store.keep_facts(&facts()).await.unwrap();
+        assert_eq!(json(&objects, "prod/history/facts.json").await, json(&objects, "prod/facts.json").await);
+        replace(&objects, "prod/history/facts.json", "{").await;
+        replace(&objects, "prod/facts.json", "{").await;
+        assert!(matches!(store.read_facts_or_copy().await, Err(StoreError::Corrupt { .. })));
+        replace(&objects, "prod/facts.json", r#"{"formatVersion":9}"#).await;
+        assert!(matches!(store.read_facts_or_copy().await, Err(StoreError::Newer { .. })));
+    }
 }
 
 #[tokio::test]
@@ -214,15 +356,16 @@ async fn facts_and_ledger_are_read_back() {
     let store = store(&objects);
     assert_eq!(store.read_facts().await.unwrap(), None);
     assert_eq!(store.read_ledger().await.unwrap(), None);
-    let version = store.write_facts(&facts(), Condition::Absent).await.unwrap();
-    assert_eq!(store.read_facts().await.unwrap(), Some(Stored { value: facts(), version: version.clone() }));
+    store.write_facts(&facts(), Condition::Absent).await.unwrap();
+    let read = store.read_facts().await.unwrap().unwrap();
+    assert_eq!((&read.value, &read.damage), (&facts(), &None));
     let written = json(&objects, "prod/facts.json").await;
     assert_eq!(written["formatVersion"], 1);
     assert_eq!(written["facts"]["clusterUid"], "0123abcd");
     let mut other = facts();
     other.partition = "aws-cn".into();
     assert!(matches!(store.write_facts(&other, Condition::Absent).await, Err(StoreError::Changed { .. })));
-    store.write_facts(&other, Condition::Unchanged(version)).await.unwrap();
+    store.write_facts(&other, read.condition).await.unwrap();
 
     let version = store.write_ledger(&ledger(), Condition::Absent).await.unwrap();
     assert_eq!(
@@ -293,7 +436,7 @@ async fn documents_that_cannot_be_read_are_named() {
     }
     replace(&objects, "prod/facts.json", r#"{"formatVersion":1,"facts":{"colour":"red"}}"#).await;
     let hint = store.read_facts().await.unwrap_err().hint().unwrap();
-    assert!(hint.starts_with("if a newer kclust wrote it"), "{hint}");
+    assert!(hint.starts_with("if a newer kclust wrote it, use that one; otherwise "), "{hint}");
 }
 
 fn pki(name: &str) -> PkiFiles {
@@ -357,7 +500,7 @@ async fn an_interruption_never_leaves_two_halves() {
 }
 
 #[tokio::test]
-async fn keys_that_are_complete_cost_one_call() {
+async fn keys_that_are_complete_cost_one_call_and_a_listing() {
     let objects = Arc::new(MemoryStore::new());
     store(&*objects).publish_pki(&pki("alice")).await.unwrap();
     let calls = Arc::new(AtomicU32::new(0));
@@ -371,6 +514,36 @@ async fn keys_that_are_complete_cost_one_call() {
     // Not so for another set.
     store(&*wire).publish_pki(&pki("bob")).await.unwrap();
     assert_eq!(single_files(&objects).await, pki("bob"));
+}
+
+/// A file that nodes read is missing or cut short; or the bundle is, and the files beside it are whole.
+#[tokio::test]
+async fn keys_are_made_whole_of_each_other() {
+    let objects = MemoryStore::new();
+    let store = store(&objects);
+    store.write_pki_once(pki("alice")).await.unwrap();
+    store.publish_pki(&pki("alice")).await.unwrap();
+    replace(&objects, "prod/pki/ca.key", "key").await;
+    objects.delete("prod/pki/etcd/ca.key", Condition::Always).await.unwrap();
+    store.publish_pki(&pki("alice")).await.unwrap();
+    assert_eq!(single_files(&objects).await, pki("alice"));
+
+    for damaged in [Some(r#"{"formatVersion":1,"files":{}}"#), Some("{"), Some(""), None] {
+        match damaged {
+            Some(text) => replace(&objects, "prod/pki/bundle.json", text).await,
+            None => objects.delete("prod/pki/bundle.json", Condition::Always).await.unwrap(),
+        }
+        assert_eq!(store.rebuild_pki().await.unwrap(), Some(pki("alice")), "{damaged:?}");
+        assert_eq!(store.read_pki().await.unwrap(), Some(pki("alice")));
+    }
+    // A newer kclust's is left alone, and half a set is none.
+    replace(&objects, "prod/pki/bundle.json", r#"{"formatVersion":2}"#).await;
+    assert!(matches!(store.rebuild_pki().await, Err(StoreError::Newer { .. })));
+    replace(&objects, "prod/pki/bundle.json", "{").await;
+    replace(&objects, "prod/pki/ca.key", "key").await;
+    assert_eq!(store.rebuild_pki().await.unwrap(), None);
+    let hint = store.read_pki().await.unwrap_err().hint().unwrap();
+    assert!(hint.contains("aws s3api copy-object --bucket memory --key team/prod/pki/bundle.json"), "{hint}");
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::{as_observed, id as parsed, physical};
 use crate::cloud::{
     Cloud, CloudError, CloudFacts, CloudStatus, Creation, ErrorClass, ExistingNetwork, GroupStatus, HostedZone, Identity,
-    InstanceStatus, InstanceTypeFacts, Leftover, Observed, Outputs, Physical, Readiness, ResolvedImage, Scope, TargetState,
-    World,
+    InstanceStatus, InstanceTypeFacts, Leftover, Observed, Obstacles, Outputs, Physical, Readiness, ResolvedImage, Scope,
+    TargetState, World,
 };
 use crate::model::{Kind, Resource, ResourceId};
 use crate::plan::Action;
@@ -324,8 +324,12 @@ impl Cloud for FakeCloud {
         Ok(Vec::new())
     }
 
-    async fn delete_leftover(&self, _leftover: &Leftover) -> Result<(), CloudError> {
+    async fn delete_leftover(&self, _scope: &Scope, _leftover: &Leftover) -> Result<(), CloudError> {
         Ok(())
+    }
+
+    async fn obstacles(&self, _scope: &Scope) -> Result<Obstacles, CloudError> {
+        Ok(Obstacles::default())
     }
 }
 
@@ -359,12 +363,20 @@ impl CloudStatus for FakeCloud {
         unreachable!("nobody asks for groups")
     }
 
-    async fn instances(&self, _cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {
-        unreachable!("nobody asks for instances")
-    }
-
     async fn last_failure(&self, _group_name: &str) -> Result<Option<String>, CloudError> {
         unreachable!("nobody asks for activities")
+    }
+
+    async fn template_versions(&self, _cluster: &Cluster) -> Result<BTreeMap<String, u64>, CloudError> {
+        unreachable!("nobody asks for launch templates")
+    }
+
+    async fn load_balancer_dns_name(&self, _cluster: &Cluster) -> Result<Option<String>, CloudError> {
+        unreachable!("nobody asks for the load balancer")
+    }
+
+    async fn instances(&self, _cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {
+        unreachable!("nobody asks for instances")
     }
 
     async fn name_servers(&self, _zone_id: &str) -> Result<Vec<String>, CloudError> {

@@ -6,6 +6,14 @@ cluster_phases() {
   phase upload-config all
   phase bootstrap-token --skip-token-print
   phase addon all
+  bind_admins
+}
+
+# bind_admins: those who get a credential from kclust. What is there stays as it is: somebody may have taken the right from them.
+bind_admins() {
+  local output
+  output=$(kubectl --kubeconfig /etc/kubernetes/admin.conf create --filename /etc/kclust/admins.yaml 2>&1) ||
+    [[ $output = *AlreadyExists* ]] || fail "kubectl create: $(summary "$output")"
 }
 
 # instance_runs ID: whether it does, or may: without an answer of EC2 it is taken to run.
@@ -25,7 +33,7 @@ may_take_over() {
 set_up_cluster() {
   local marker holder begin=$SECONDS
   # What was done before a restore may not be in the snapshot.
-  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml | cut -c 1-16)${RESTORE_EPOCH:+-$RESTORE_EPOCH}
+  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml /etc/kclust/admins.yaml | sha256sum | cut -c 1-16)${RESTORE_EPOCH:+-$RESTORE_EPOCH}
   until s3_exists "$marker"; do
     if s3_create "$marker.lock" "$INSTANCE_ID"; then
       holder=$INSTANCE_ID

@@ -20,6 +20,8 @@ class CallLog:
                 "service": call.service,
                 "action": call.action,
                 "region": call.region,
+                "change": call.changes,
+                "fault": None,
                 "start": time.monotonic(),
                 "end": None,
                 "status": None,
@@ -30,7 +32,7 @@ class CallLog:
             entries.append(entry)
         return entry
 
-    def end(self, entry: dict, status: int, code: str | None, message: str | None) -> None:
+    def end(self, entry: dict, status: int | None, code: str | None, message: str | None) -> None:
         # The time of the end is written last: an entry with an end is complete.
         entry.update(status=status, code=code, message=message)
         entry["end"] = time.monotonic()

@@ -15,6 +15,9 @@ from . import accounts
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/]*)/([^/]+)/aws4_request")
 _ELB_CLASSIC_VERSION = "2012-06-01"
 _REST_SERVICES = ("s3", "route53")
+_TOKEN_OF_FORM = re.compile(rb"(?:^|&)ClientToken=[^&]*")
+_TOKEN_OF_XML = re.compile(rb"<CallerReference>[^<]*</CallerReference>")
+_READ = re.compile(r"Assume|Decode|Describe|Get|GET |Head|HEAD |List|Lookup|Search|Simulate|Test")
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Answer:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    # The connection ends in the middle of the body.
+    breaks_off: bool = False
 
     def without_header(self, *names: str) -> list[tuple[str, str]]:
         return [(key, value) for key, value in self.headers if key.lower() not in names]
@@ -41,6 +46,17 @@ class Call:
     environ: dict
     body: bytes
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def changes(self) -> bool:
+        """Whether the call changes anything, going by its action's name."""
+        return not _READ.match(self.action)
+
+    def request(self) -> tuple:
+        """What makes a request distinct. A repeated one may have another token; a written object, other content."""
+        body = b"" if self.service == "s3" else _TOKEN_OF_XML.sub(b"", _TOKEN_OF_FORM.sub(b"", self.body))
+        path, query = self.environ["PATH_INFO"], self.environ.get("QUERY_STRING", "")
+        return self.service, self.action, self.region, path, query, body
 
     def error(self, code: str, message: str, status: int = 400) -> Answer:
         """The error as this call's service and protocol would write it."""

@@ -8,6 +8,7 @@ import io
 import socketserver
 import sys
 import traceback
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 
@@ -19,12 +20,13 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import DechunkedInput
 
-from . import accounts, calls, corrections, identity
+from . import accounts, calls, corrections, identity, later
 from .calllog import CallLog
 from .calls import Answer, Call
+from .connection import Connection
 from .control import CONTROL_PREFIX, Control
-from .corrections import capacity
-from .faults import Faults
+from .corrections import capacity, listings
+from .faults import Disturbance, Faults, Refused, Unanswered
 
 
 class Emulator:
@@ -37,42 +39,51 @@ class Emulator:
         self.locks = accounts.AccountLocks()
         self.control = Control(self)
         capacity.launch_fault = self.faults.of_launch
+        listings.hidden = self.faults.hidden
 
-    def answer(self, environ: dict, body: bytes) -> Answer:
+    def serve(self, environ: dict, body: bytes, connection: Connection, write: Callable[[Answer], None]) -> None:
+        """Answers a request through `write`; raises Unanswered when a fault takes the answer away."""
         if environ["PATH_INFO"].startswith(CONTROL_PREFIX):
-            return self.control.answer(environ, body)
+            return write(self.control.answer(environ, body))
         call = calls.identify(environ, body)
         if call is None:
-            return _unsigned(environ)
+            return write(_unsigned(environ))
         entry = self.log.begin(call)
-        answer = self._answer_call(call)
-        self.log.end(entry, answer.status, *calls.error_in(answer))
-        return answer
-
-    def _answer_call(self, call: Call) -> Answer:
         refusal = identity.refusal(call)
-        if refusal:
-            return refusal
-        disturbance = self.faults.applied_to(call)
+        disturbance = Refused(refusal, None) if refusal else self.faults.disturbance(call, connection)
+        entry["fault"] = disturbance.name
+        try:
+            answer = self._answer(call, disturbance)
+        except Unanswered:
+            self.log.end(entry, None, None, None)
+            raise
+        self.log.end(entry, answer.status, *calls.error_in(answer))
+        write(answer)
+        disturbance.at("answered", call)
+
+    def _answer(self, call: Call, disturbance: Disturbance) -> Answer:
         disturbance.wait()
-        answer = disturbance.answer(call, "before")
+        answer = disturbance.at("before", call)
         if answer is None:
             with self.locks.lock(call.account, call.service):
+                if call.service != "s3":  # which is locked by itself, and where nothing takes time
+                    later.settle(call.account)
                 answer = self.perform(call)
-            answer = disturbance.answer(call, "after") or answer
+            self.faults.learn(call, answer)
+            answer = disturbance.at("after", call, answer) or answer
         return answer
 
     def perform(self, call: Call) -> Answer:
         """The call's effect and answer, without log, faults and credentials."""
-        refusal = corrections.refusal(call)
-        if refusal:
-            return refusal
         environ = dict(call.environ)
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = call.account
         environ["CONTENT_LENGTH"] = str(len(call.body))
         environ["wsgi.input"] = io.BytesIO(call.body)
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         try:
+            refusal = corrections.refusal(call)
+            if refusal:
+                return refusal
             answer = _wsgi_answer(self.moto, environ)
         except (NotImplementedError, OperationNotFoundError) as error:
             return call.error("NotImplemented", f"{call.service}:{call.action}: {error}", 501)
@@ -131,7 +142,12 @@ class RequestHandler(MotoRequestHandler):
         if environ.get("HTTP_EXPECT", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = self._read_body(environ)
-        self._write(environ, self.server.emulator.answer(environ, body))
+        try:
+            self.server.emulator.serve(
+                environ, body, Connection(self.connection), lambda answer: self._write(environ, answer)
+            )
+        except Unanswered:
+            self.close_connection = True
 
     def handle_expect_100(self):
         # run_wsgi answers the expectation, once the request is known to have a body.
@@ -158,7 +174,11 @@ class RequestHandler(MotoRequestHandler):
         reason = HTTPStatus(answer.status).phrase
         head = f"HTTP/1.1 {answer.status} {reason}\r\n"
         head += "".join(f"{key}: {value}\r\n" for key, value in headers)
-        self.wfile.write(head.encode("latin-1", "replace") + b"\r\n" + (answer.body if has_body else b""))
+        body = answer.body if has_body else b""
+        if answer.breaks_off:
+            body = body[: len(body) // 2]
+            self.close_connection = True
+        self.wfile.write(head.encode("latin-1", "replace") + b"\r\n" + body)
 
 
 class HTTPServer(ThreadingHTTPServer):

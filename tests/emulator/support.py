@@ -99,7 +99,7 @@ class AwsTest(unittest.TestCase):
 
     def __getattr__(self, name: str):
         """`self.ec2` is a client of EC2, and so on."""
-        if name in ("ec2", "autoscaling", "elbv2", "iam", "route53", "s3", "ssm", "sts"):
+        if name in ("ec2", "autoscaling", "elb", "elbv2", "iam", "route53", "s3", "service-quotas", "ssm", "sts"):
             setattr(self, name, self.client(name))
             return getattr(self, name)
         raise AttributeError(name)

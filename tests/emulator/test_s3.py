@@ -20,6 +20,20 @@ class Buckets(AwsTest):
         controls = self.s3.get_bucket_ownership_controls(Bucket=self.bucket)["OwnershipControls"]
         self.assertEqual(controls["Rules"], [{"ObjectOwnership": "BucketOwnerEnforced"}])
 
+    def test_a_bucket_is_made_with_its_tags(self):
+        tags = [{"Key": "team", "Value": "ml"}, {"Key": "empty", "Value": ""}]
+        self.s3.create_bucket(Bucket=f"tagged-{self.account}", CreateBucketConfiguration={"Tags": tags})
+        found = self.s3.get_bucket_tagging(Bucket=f"tagged-{self.account}")["TagSet"]
+        self.assertCountEqual(found, tags)
+
+    def test_objects_can_be_aged(self):
+        self.s3.create_bucket(Bucket=self.bucket)
+        self.s3.put_object(Bucket=self.bucket, Key="a/lock", Body=b"1")
+        before = self.s3.head_object(Bucket=self.bucket, Key="a/lock")["LastModified"]
+        self.control("POST", "age", {"bucket": self.bucket, "key": "a/lock", "seconds": 300})
+        after = self.s3.head_object(Bucket=self.bucket, Key="a/lock")["LastModified"]
+        self.assertEqual((before - after).total_seconds(), 300)
+
     def test_names_are_global(self):
         self.s3.create_bucket(Bucket=self.bucket)
         self.s3.create_bucket(Bucket=self.bucket)

@@ -1,6 +1,6 @@
 """What tests can ask to be in an account beforehand."""
 
-from .support import AwsTest
+from .support import AwsTest, tags
 
 
 class Seeds(AwsTest):
@@ -59,3 +59,69 @@ class Seeds(AwsTest):
         pages = list(self.iam.get_paginator("list_roles").paginate())
         self.assertEqual([len(page["Roles"]) for page in pages], [100, 20])
         self.assertEqual(len(self.ec2.describe_vpcs()["Vpcs"]), 31)
+
+    def test_many_foreign_of_every_kind(self):
+        counts = {
+            kind: 2
+            for kind in (
+                "load_balancers",
+                "classic_load_balancers",
+                "target_groups",
+                "zones",
+                "templates",
+                "groups",
+                "volumes",
+                "key_pairs",
+            )
+        }
+        self.seed("many-foreign", **counts)
+        world = self.world()
+        here = world["regions"]["us-east-1"]
+        for kind in ("loadBalancers", "classicLoadBalancers", "targetGroups", "autoScalingGroups", "volumes"):
+            self.assertEqual(len(here[kind]), 2, kind)
+        self.assertEqual((len(world["route53"]), len(here["launchTemplates"])), (2, 3))
+
+    def cluster(self, name: str = "prod.example.com") -> tuple[str, str]:
+        """The least that the seeds below need of a cluster."""
+        owned = {f"kubernetes.io/cluster/{name}": "owned"}
+        vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tags("vpc", **owned))["Vpc"]["VpcId"]
+        for number, zone in enumerate(("us-east-1a", "us-east-1b")):
+            self.ec2.create_subnet(
+                VpcId=vpc,
+                CidrBlock=f"10.0.{number}.0/24",
+                AvailabilityZone=zone,
+                TagSpecifications=tags("subnet", **owned),
+            )
+        nodes = self.ec2.create_security_group(
+            GroupName="nodes-x", Description="nodes", VpcId=vpc, TagSpecifications=tags("security-group", **owned)
+        )["GroupId"]
+        return vpc, nodes
+
+    def test_what_controllers_make(self):
+        _, nodes = self.cluster()
+        made = self.seed("controllers", region="us-east-1", cluster="prod.example.com")
+        group = made["classic-load-balancer"]["group"]
+        self.refused("DependencyViolation", self.ec2.delete_security_group, GroupId=group)
+        (rules,) = self.ec2.describe_security_groups(GroupIds=[nodes])["SecurityGroups"]
+        self.assertEqual(len(rules["IpPermissions"]), 2)
+        world = self.world()["regions"]["us-east-1"]
+        kinds = ("loadBalancers", "classicLoadBalancers", "targetGroups", "volumes")
+        counts = {kind: len(world[kind]) for kind in kinds}
+        # The snapshot is of the same volume's twin; the instance has a root volume.
+        self.assertEqual(counts, {"loadBalancers": 2, "classicLoadBalancers": 1, "targetGroups": 2, "volumes": 3})
+        arguments = {"region": "us-east-1", "cluster": "prod.example.com", "service": "api"}
+        again = self.seed("controllers", make=["ingress"], **arguments)
+        self.assertEqual(list(again), ["ingress"])
+
+    def test_what_is_in_the_way(self):
+        vpc, _ = self.cluster()
+        kinds = ["interface", "interface-with-group", "instance", "security-group", "rule", "network-acl"]
+        kinds += ["route-table", "subnet", "vpc-endpoint", "peering", "vpn-gateway", "load-balancer"]
+        arguments = {"region": "us-east-1", "cluster": "prod.example.com", "cidr": "10.0.200.0/24"}
+        made = self.seed("in-the-way", make=kinds, **arguments)
+        self.assertEqual(list(made), kinds)
+        self.refused("DependencyViolation", self.ec2.delete_vpc, VpcId=vpc)
+        self.seed("out-of-the-way", region="us-east-1", made=made)
+        world = self.world()["regions"]["us-east-1"]
+        for kind in ("networkInterfaces", "instances", "networkAcls", "vpcEndpoints", "peerings", "vpnGateways"):
+            self.assertNotIn(kind, world)

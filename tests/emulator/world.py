@@ -9,6 +9,7 @@ import hashlib
 
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
+from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 from moto.route53.models import route53_backends
@@ -16,6 +17,7 @@ from moto.s3.models import FakeDeleteMarker, s3_backends
 from moto.ssm.models import ssm_backends
 
 from .corrections.launch_templates import existing_versions
+from .corrections.vpc_connections import attached_vpcs
 
 
 def dump(account: str) -> dict:
@@ -24,32 +26,33 @@ def dump(account: str) -> dict:
         kinds = {
             **_ec2(account, region),
             **_autoscaling(account, region),
+            **_elb(account, region),
             **_elbv2(account, region),
             **_ssm(account, region),
         }
         kinds = {kind: things for kind, things in kinds.items() if things}
         if kinds:
             regions[region] = kinds
-    return _sorted({"regions": regions, "iam": _iam(account), "route53": _route53(account), "s3": _s3(account)})
+    return sorted_document({"regions": regions, "iam": _iam(account), "route53": _route53(account), "s3": _s3(account)})
 
 
-def _sorted(document):
+def sorted_document(document):
     """Keys in order, so that the text of two equal documents is equal too."""
     if isinstance(document, dict):
-        return {key: _sorted(document[key]) for key in sorted(document)}
+        return {key: sorted_document(document[key]) for key in sorted(document)}
     if isinstance(document, (list, tuple)):
-        return [_sorted(element) for element in document]
+        return [sorted_document(element) for element in document]
     return document
 
 
-def _existing(backends, account: str) -> dict:
+def existing(backends, account: str) -> dict:
     return dict(backends[account]) if account in backends else {}
 
 
 def _regions(account: str) -> list[str]:
     names = set()
-    for backends in (ec2_backends, autoscaling_backends, elbv2_backends, ssm_backends):
-        names |= set(_existing(backends, account))
+    for backends in (ec2_backends, autoscaling_backends, elb_backends, elbv2_backends, ssm_backends):
+        names |= set(existing(backends, account))
     return sorted(names)
 
 
@@ -73,7 +76,7 @@ def _rules(rules) -> list:
 
 
 def _ec2(account: str, region: str) -> dict:
-    backend = _existing(ec2_backends, account).get(region)
+    backend = existing(ec2_backends, account).get(region)
     if backend is None:
         return {}
 
@@ -167,6 +170,21 @@ def _ec2(account: str, region: str) -> dict:
             }
             for endpoint in backend.vpc_end_points.values()
         },
+        "networkAcls": {
+            acl.id: {"vpc": acl.vpc_id, "tags": tags(acl.id)}
+            for acl in backend.network_acls.values()
+            if acl.default is not True
+        },
+        "peerings": {
+            peering.id: {"vpcs": [peering.vpc.id, peering.peer_vpc.id], "tags": tags(peering.id)}
+            for peering in backend.vpc_pcxs.values()
+            if peering.status["Code"] != "deleted"
+        },
+        "vpnGateways": {
+            gateway.id: {"vpcs": sorted(attached_vpcs(gateway)), "tags": tags(gateway.id)}
+            for gateway in backend.vpn_gateways.values()
+            if gateway.state != "deleted"
+        },
         "dhcpOptions": {
             options.id: {
                 "options": {key: value for key, value in options._options.items() if value},
@@ -248,7 +266,7 @@ def _ec2(account: str, region: str) -> dict:
                     "tokens": instance.metadata_options.http_tokens,
                     "hops": instance.metadata_options.http_put_response_hop_limit,
                 },
-                "userData": _digest(str(instance.user_data).encode()) if instance.user_data else None,
+                "userData": _digest_of(user_data_of_instance(instance)),
                 "tags": tags(instance.id),
             }
             for instance in instances
@@ -258,14 +276,24 @@ def _ec2(account: str, region: str) -> dict:
 
 def _template_data(data: dict) -> dict:
     """The data as given, with the user data as a digest: it is long and nobody reads it here."""
-    shown = dict(data)
-    if shown.get("UserData"):
-        shown["UserData"] = _digest(base64.b64decode(shown["UserData"]))
-    return shown
+    content = user_data_of_template(data)
+    return {**data, "UserData": digest(content)} if content else dict(data)
 
 
-def _digest(content: bytes) -> str:
+def user_data_of_template(data: dict) -> bytes | None:
+    return base64.b64decode(data["UserData"]) if data.get("UserData") else None
+
+
+def user_data_of_instance(instance) -> bytes | None:
+    return base64.b64decode(str(instance.user_data)) if instance.user_data else None
+
+
+def digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _digest_of(content: bytes | None) -> str | None:
+    return digest(content) if content else None
 
 
 def _untouched_default_network(backend) -> set[str]:
@@ -284,7 +312,7 @@ def _untouched_default_network(backend) -> set[str]:
 
 
 def _autoscaling(account: str, region: str) -> dict:
-    backend = _existing(autoscaling_backends, account).get(region)
+    backend = existing(autoscaling_backends, account).get(region)
     if backend is None:
         return {}
     return {
@@ -309,8 +337,28 @@ def _autoscaling(account: str, region: str) -> dict:
     }
 
 
+def _elb(account: str, region: str) -> dict:
+    backend = existing(elb_backends, account).get(region)
+    if backend is None:
+        return {}
+    return {
+        "classicLoadBalancers": {
+            balancer.name: {
+                "scheme": balancer.scheme,
+                "subnets": sorted(balancer.subnets),
+                "groups": sorted(balancer.security_groups),
+                "listeners": sorted(
+                    [str(listener.load_balancer_port), str(listener.instance_port)] for listener in balancer.listeners
+                ),
+                "tags": dict(balancer.tags),
+            }
+            for balancer in backend.load_balancers.values()
+        }
+    }
+
+
 def _elbv2(account: str, region: str) -> dict:
-    backend = _existing(elbv2_backends, account).get(region)
+    backend = existing(elbv2_backends, account).get(region)
     if backend is None:
         return {}
     tags = backend.tagging_service.get_tag_dict_for_resource
@@ -358,7 +406,7 @@ def _elbv2(account: str, region: str) -> dict:
 
 
 def _ssm(account: str, region: str) -> dict:
-    backend = _existing(ssm_backends, account).get(region)
+    backend = existing(ssm_backends, account).get(region)
     if backend is None:
         return {}
     return {
@@ -369,7 +417,7 @@ def _ssm(account: str, region: str) -> dict:
 
 
 def _iam(account: str) -> dict:
-    backend = _existing(iam_backends, account).get("aws")
+    backend = existing(iam_backends, account).get("aws")
     if backend is None:
         return {}
 
@@ -404,7 +452,7 @@ def _iam(account: str) -> dict:
 
 
 def _route53(account: str) -> dict:
-    backend = _existing(route53_backends, account).get("aws")
+    backend = existing(route53_backends, account).get("aws")
     if backend is None:
         return {}
     return {
@@ -430,7 +478,7 @@ def _route53(account: str) -> dict:
 
 
 def _s3(account: str) -> dict:
-    backend = _existing(s3_backends, account).get("aws")
+    backend = existing(s3_backends, account).get("aws")
     if backend is None:
         return {}
     return {
@@ -443,7 +491,7 @@ def _s3(account: str) -> dict:
             "lifecycleRules": len(bucket.rules),
             "tags": backend.tagger.get_tag_dict_for_resource(bucket.arn),
             "keys": {
-                name: _digest(key.value) for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)
+                name: digest(key.value) for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)
             },
             "versions": {name: len(bucket.keys.getlist(name)) for name in bucket.keys},
         }

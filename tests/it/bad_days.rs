@@ -1,9 +1,11 @@
 //! Bad input and bad days: a clear message, the right exit code, nothing changed.
 
 mod access;
-mod denied;
+mod consistency;
+pub mod denied;
 mod input;
 mod interrupted;
+mod operators;
 mod state;
 mod surroundings;
 
@@ -24,7 +26,7 @@ const INTERNALS: [&str; 9] =
 impl Run {
     /// It failed with this exit code, said why on standard error in words that hold all of `words`, and printed no result.
     #[track_caller]
-    fn fails(self, code: i32, words: &[&str]) -> Self {
+    pub fn fails(self, code: i32, words: &[&str]) -> Self {
         let run = self.expect(code).says(words);
         assert_eq!(run.stdout, "", "a failure has no result");
         run

@@ -172,6 +172,21 @@ impl Account {
         control("GET", &format!("world?account={}", self.id), None)
     }
 
+    /// The same in a form that is equal for any two runs with the same result.
+    pub fn canonical_world(&self) -> Json {
+        control("GET", &format!("canonical-world?account={}", self.id), None)
+    }
+
+    /// Puts the account aside, for [`Self::restore`].
+    pub fn snapshot(&self, name: &str) {
+        control("POST", &format!("snapshot?account={}", self.id), Some(&json!({ "name": name })));
+    }
+
+    /// Makes the account what it was when it was put aside.
+    pub fn restore(&self, name: &str) {
+        control("POST", &format!("restore?account={}", self.id), Some(&json!({ "name": name })));
+    }
+
     /// All calls since the last [`Self::forget_calls`].
     pub fn calls(&self) -> Vec<Json> {
         control("GET", &format!("calls?account={}", self.id), None).as_array().unwrap().clone()
@@ -190,14 +205,57 @@ impl Account {
         control("PUT", &format!("faults?account={}", self.id), Some(rules));
     }
 
+    pub fn set_conditions(&self, conditions: &Json) {
+        control("PUT", &format!("conditions?account={}", self.id), Some(conditions));
+    }
+
+    /// Listings have no longer pages than that.
+    pub fn set_page_size(&self, size: Option<u32>) {
+        control("PUT", &format!("page-size?account={}", self.id), Some(&json!(size)));
+    }
+
+    /// What kclust may do in this account, in IAM policies; tests themselves may do everything.
+    pub fn set_permissions(&self, policies: &Json) {
+        let permissions = json!({ "policies": policies, "client": "app/kclust-" });
+        control("PUT", &format!("permissions?account={}", self.id), Some(&permissions));
+    }
+
+    /// Whom the credentials of this account belong to, instead of its user `operator`.
+    pub fn set_principal(&self, arn: &str, policies: &Json) {
+        let permissions = json!({ "policies": policies, "client": "app/kclust-", "principal": arn });
+        control("PUT", &format!("permissions?account={}", self.id), Some(&permissions));
+    }
+
+    /// Actions and resources of the policies that allowed nothing yet.
+    pub fn unused_permissions(&self) -> Vec<String> {
+        let unused = control("GET", &format!("permissions?account={}", self.id), None)["unused"].take();
+        serde_json::from_value(unused).unwrap()
+    }
+
+    pub fn set_quotas(&self, quotas: &Json) {
+        control("PUT", &format!("quotas?account={}", self.id), Some(quotas));
+    }
+
     /// Sends a request to S3 as a client of this account would. Nobody looks at signatures.
     pub fn s3(&self, method: &str, path: &str, region: &str, body: &str) -> String {
-        let credential = format!("{}/20260101/{region}/s3/aws4_request", self.access_key());
-        let headers = format!(
-            "Content-Type: application/octet-stream\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0\r\n"
-        );
-        http(method, &format!("/{path}"), &headers, body)
+        self.rest("s3", method, path, region, body)
+    }
+
+    /// As [`Self::s3`], to another service that has paths.
+    pub fn rest(&self, service: &str, method: &str, path: &str, region: &str, body: &str) -> String {
+        let kind = "Content-Type: application/octet-stream\r\n";
+        http(method, &format!("/{path}"), &format!("{kind}{}", self.authorization(service, region)), body)
+    }
+
+    /// Sends a request to a service that takes forms, such as EC2.
+    pub fn form(&self, service: &str, region: &str, body: &str) -> String {
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        http("POST", "/", &format!("{kind}{}", self.authorization(service, region)), body)
+    }
+
+    fn authorization(&self, service: &str, region: &str) -> String {
+        let credential = format!("{}/20260101/{region}/{service}/aws4_request", self.access_key());
+        format!("Authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0\r\n")
     }
 
     /// Text of an object of the state store.
@@ -208,6 +266,29 @@ impl Account {
     /// Puts an object into the state store, behind kclust's back.
     pub fn put_state_object(&self, key: &str, content: &str) {
         self.s3("PUT", &format!("kclust-state-{}/{key}", self.id), "us-east-1", content);
+    }
+
+    /// Makes an object of the state store older than it is, by the store's clock.
+    pub fn age_state_object(&self, key: &str, seconds: u32) {
+        let object = json!({ "bucket": format!("kclust-state-{}", self.id), "key": key, "seconds": seconds });
+        control("POST", &format!("age?account={}", self.id), Some(&object));
+    }
+
+    pub fn remove_state_object(&self, key: &str) {
+        self.s3("DELETE", &format!("kclust-state-{}/{key}", self.id), "us-east-1", "");
+    }
+
+    /// Text of one version of an object of the state store.
+    pub fn state_version(&self, key: &str, id: &str) -> String {
+        self.s3("GET", &format!("kclust-state-{}/{key}?versionId={id}", self.id), "us-east-1", "")
+    }
+
+    /// Texts of all versions of an object of the state store.
+    pub fn state_versions(&self, key: &str) -> Vec<String> {
+        let list = self.s3("GET", &format!("kclust-state-{}?versions&prefix={key}", self.id), "us-east-1", "");
+        let versions = list.split("<Version>").skip(1);
+        let ids = versions.filter_map(|version| version.split_once("<VersionId>")?.1.split_once('<')).map(|(id, _)| id);
+        ids.map(|id| self.state_version(key, id)).collect()
     }
 
     /// Writes a file into the account's directory.
@@ -251,6 +332,21 @@ impl Running {
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
         Self { child, stdout, stderr }
+    }
+
+    /// A command that does nothing before a line is written to its standard input: its process is known before its first call.
+    pub fn held(command: &Command) -> (Self, ChildStdin) {
+        let mut sh = Command::new("sh");
+        sh.args(["-c", "read -r _ && exec \"$@\" </dev/null", "sh"]).arg(command.get_program()).args(command.get_args());
+        sh.current_dir(command.get_current_dir().unwrap()).env_clear().stdin(Stdio::piped());
+        sh.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut running = Self::start(&mut sh);
+        let begin = running.child.stdin.take().unwrap();
+        (running, begin)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal: `INT`, `TERM`, `KILL`.

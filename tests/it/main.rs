@@ -6,8 +6,13 @@ mod budget;
 mod drift;
 mod harness;
 mod health;
+mod hostile;
+mod kubeconfig;
 #[allow(dead_code, reason = "what tests may ask of it")]
 mod kubernetes_api;
 mod lifecycle;
+mod look;
 mod readme;
+mod secrets;
+mod soak;
 mod transcripts;

@@ -3,6 +3,8 @@
 //! `INSTA_UPDATE=always cargo test --test it transcripts` writes them anew; then read them.
 
 mod backups;
+mod kubeconfig;
+mod look;
 mod terminal;
 
 use std::fmt::Write as _;
@@ -64,7 +66,7 @@ impl<'a> Transcript<'a> {
 /// where columns matter, of the same length.
 #[track_caller]
 pub fn is_golden(name: &str, text: &str, account: &Account) {
-    const SAME_EACH_TIME: [(&str, &str); 21] = [
+    const SAME_EACH_TIME: [(&str, &str); 28] = [
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r"\b(manifest|values) [0-9a-f]{12}\b", "$1 000000000000"),
         (r"\brequest id [0-9a-f-]{36}", "request id 00000000-0000-0000-0000-000000000000"),
@@ -82,10 +84,17 @@ pub fn is_golden(name: &str, text: &str, account: &Account) {
         (r"\b(for|of|told) \d+ s\b", "$1 N s"),
         (r"\b\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-01-02 03:04 UTC"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "2026-01-02 03:04:05 UTC"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", "2026-01-02 03:04:05  "),
+        (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "2026-01-02T03:04:05Z"),
         (r"renewed \d+ s ago, held until \d\d:\d\d:\d\d UTC", "renewed N s ago, held until 03:04:05 UTC"),
         (r"next command in [0-9a-z ]+", "next command in N min"),
         (r"\(process \d+\)", "(process PID)"),
         (r"tester@[^ ,]+", "tester@HOST"),
+        (r"\b\d+[sm] ago +", "0s ago   "),
+        (r"(?m)\b\d+[sm] ago$", "0s ago"),
+        (r" {2}\d+[sm] {2,4}", "  0s   "),
+        (r"(?m)^(AGE +)\d+[sm]$", "${1}0s"),
+        (r#"\b((launchedA|a)t"?: "?)\d{4}-\d\d-\d\dT[0-9:.]+Z"#, "${1}2026-01-02T03:04:05Z"),
     ];
     let text = text.replace(&account.directory.path().display().to_string(), "DIR").replace(&account.id, "123456789012");
     insta::with_settings!({
@@ -143,6 +152,10 @@ fn a_cluster_s_life() {
         .run(&format!("update -f {more}"))
         .run(&format!("update -f {more} --yes"))
         .run("update --dry-run --detailed-exitcode")
+        .run("get history")
+        .run("get history -o json")
+        .run("update --from-history 1 --dry-run")
+        .run("update --from-history 7 --dry-run")
         .run("delete --dry-run")
         .run("delete --yes -q")
         .run("get clusters")

@@ -98,8 +98,9 @@ async fn passing_errors_are_tried_again_and_others_are_not() {
 async fn patience_ends() {
     let desired = part(&minimal(), &["Vpc/main"]);
     for (class, create, delete) in
-        [(ErrorClass::NotYet, 180, 180), (ErrorClass::Throttled, 180, 180), (ErrorClass::InUse, 180, 1200)]
+        [(ErrorClass::NotYet, 180, 180), (ErrorClass::Throttled, 180, 180), (ErrorClass::InUse, 180, 10)]
     {
+        // A removal that something holds up is looked at again, by `ops::delete`.
         let always = move |_: &Call| Fate::Refused(class);
         let scene = Scene::new(FakeCloud::default().script(always)).await;
         let report = scene.make(&desired).await;

@@ -5,6 +5,7 @@ use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{AttributeBooleanValue, AttributeValue, ResourceType};
 
 use super::tags;
+use super::visible::{find_made, once_visible};
 use crate::aws::error::{answer_without, own, translate};
 use crate::aws::reference::{resolve, resolve_all};
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical};
@@ -20,7 +21,8 @@ pub(super) async fn create_key_pair(client: &Client, key_pair: &KeyPair) -> Resu
     match call.send().await.map_err(|error| translate("ec2:ImportKeyPair", error)) {
         // InvalidKeyPair.Duplicate: its name holds a hash of the key, so one with our tags is the same.
         Err(error) if error.class == ErrorClass::AlreadyExists => {
-            find_key_pair(client, &key_pair.tags).await?.filter(|(name, _)| *name == key_pair.name).ok_or(error)?;
+            let found = find_made(|| find_key_pair(client, &key_pair.tags)).await?;
+            found.filter(|(name, _)| *name == key_pair.name).ok_or(error)?;
         }
         result => drop(result?),
     }
@@ -34,13 +36,19 @@ async fn find_key_pair(client: &Client, wanted: &Tags) -> Result<Option<(String,
     Ok(answer.key_pairs.unwrap_or_default().into_iter().find_map(|pair| Some((pair.key_name?, pair.key_pair_id?))))
 }
 
+async fn find_key_pair_id(client: &Client, name: &str) -> Result<Option<String>, CloudError> {
+    let call = client.describe_key_pairs().filters(tags::filter("key-name", name));
+    let answer = call.send().await.map_err(|error| translate("ec2:DescribeKeyPairs", error))?;
+    Ok(answer.key_pairs.unwrap_or_default().into_iter().find_map(|pair| pair.key_pair_id))
+}
+
 pub(super) async fn update_key_pair(client: &Client, observed: &KeyPair, desired: &KeyPair) -> Result<(), CloudError> {
     const OPERATION: &str = "ec2:CreateTags";
     if observed.tags == desired.tags {
         return Ok(());
     }
-    // Everything else takes the name of a key pair; tagging takes its id.
-    let (_, id) = find_key_pair(client, &desired.tags)
+    // Everything else takes the name of a key pair; tagging takes its id. Its tags may be what it lost.
+    let id = find_key_pair_id(client, &observed.name)
         .await?
         .ok_or_else(|| own(OPERATION, ErrorClass::NotFound, format!("key pair {} is not there", desired.name)))?;
     tags::update(client, &id, &observed.tags, &desired.tags).await
@@ -73,7 +81,7 @@ pub(super) async fn create_interface(
             .ok_or_else(|| answer_without(OPERATION, "networkInterfaceId"))?,
         // InvalidIPAddress.InUse: maybe by ours, made when the token was another.
         Err(error) if matches!(error.class, ErrorClass::InUse | ErrorClass::AlreadyExists) => {
-            match find_interface(client, &interface.tags).await? {
+            match find_made(|| find_interface(client, &interface.tags)).await? {
                 Some(id) => id,
                 None => adopt_interface(client, interface, outputs).await?.ok_or(error)?,
             }
@@ -82,7 +90,7 @@ pub(super) async fn create_interface(
     };
     // AWS makes every interface with the check.
     if !interface.source_dest_check {
-        set_source_dest_check(client, &id, false).await?;
+        once_visible(|| set_source_dest_check(client, &id, false)).await?;
     }
     Ok(Physical::new(id))
 }

@@ -16,6 +16,7 @@ mod storage;
 mod tags;
 mod template_data;
 mod user_data;
+mod visible;
 mod world;
 
 #[cfg(test)]

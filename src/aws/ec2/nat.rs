@@ -5,6 +5,7 @@ use aws_sdk_ec2::types::{Address, ConnectivityType, DomainType, NatGatewayState,
 
 use super::repeat::only_if_without_effect;
 use super::tags;
+use super::visible::{find_made, once_visible};
 use crate::aws::error::{answer_without, translate};
 use crate::aws::reference::resolve;
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical, Readiness};
@@ -19,7 +20,7 @@ pub(super) async fn create_elastic_ip(
     const OPERATION: &str = "ec2:AllocateAddress";
     let interface = address.network_interface.as_ref();
     let interface = interface.map(|interface| resolve("ec2:AssociateAddress", outputs, interface)).transpose()?;
-    let made = if creation.retry { find_elastic_ip(client, &address.tags).await? } else { None };
+    let made = if creation.retry { find_made(|| find_elastic_ip(client, &address.tags)).await? } else { None };
     let physical = match made {
         Some(physical) => physical,
         None => {
@@ -31,7 +32,7 @@ pub(super) async fn create_elastic_ip(
         }
     };
     if let Some(interface) = interface {
-        associate_address(client, &physical.id, &interface).await?;
+        once_visible(|| associate_address(client, &physical.id, &interface)).await?;
     }
     Ok(physical)
 }
@@ -126,7 +127,9 @@ pub(super) async fn create_nat_gateway(
             .and_then(|gateway| gateway.nat_gateway_id)
             .ok_or_else(|| answer_without(OPERATION, "natGatewayId"))?,
         // Resource.AlreadyAssociated: the address belongs to a gateway, maybe to ours, made when the token was another.
-        Err(error) if error.class == ErrorClass::AlreadyExists => find_nat_gateway(client, &gateway.tags).await?.ok_or(error)?,
+        Err(error) if error.class == ErrorClass::AlreadyExists => {
+            find_made(|| find_nat_gateway(client, &gateway.tags)).await?.ok_or(error)?
+        }
         Err(error) => return Err(error),
     };
     Ok(Physical::new(id))

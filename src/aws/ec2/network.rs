@@ -5,6 +5,7 @@ use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, State, VpcEndpoint
 
 use super::repeat::only_if_without_effect;
 use super::tags;
+use super::visible::{find_made, once_visible};
 use crate::aws::error::{answer_without, own, translate};
 use crate::aws::reference::{resolve, resolve_all};
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical};
@@ -13,7 +14,7 @@ use crate::model::{InternetGateway, ResourceId, Subnet, Tags, Vpc, VpcEndpoint};
 
 pub(super) async fn create_vpc(client: &Client, creation: &Creation<'_>, vpc: &Vpc) -> Result<Physical, CloudError> {
     const OPERATION: &str = "ec2:CreateVpc";
-    let made = if creation.retry { find_vpc(client, &vpc.tags).await? } else { None };
+    let made = if creation.retry { find_made(|| find_vpc(client, &vpc.tags)).await? } else { None };
     let id = match made {
         Some(id) => id,
         None => {
@@ -28,7 +29,7 @@ pub(super) async fn create_vpc(client: &Client, creation: &Creation<'_>, vpc: &V
     };
     // AWS makes a VPC with DNS support and without DNS host names.
     if vpc.dns_hostnames {
-        set_dns_hostnames(client, &id, true).await?;
+        once_visible(|| set_dns_hostnames(client, &id, true)).await?;
     }
     Ok(Physical::new(id))
 }
@@ -66,7 +67,7 @@ pub(super) async fn create_internet_gateway(
 ) -> Result<Physical, CloudError> {
     const OPERATION: &str = "ec2:CreateInternetGateway";
     let vpc = resolve(OPERATION, outputs, &gateway.vpc)?;
-    let made = if creation.retry { find_internet_gateway(client, &gateway.tags).await? } else { None };
+    let made = if creation.retry { find_made(|| find_internet_gateway(client, &gateway.tags)).await? } else { None };
     let id = match made {
         Some(id) => id,
         None => {
@@ -79,7 +80,7 @@ pub(super) async fn create_internet_gateway(
                 .ok_or_else(|| answer_without(OPERATION, "internetGatewayId"))?
         }
     };
-    match attach_internet_gateway(client, &id, &vpc).await {
+    match once_visible(|| attach_internet_gateway(client, &id, &vpc)).await {
         // InvalidParameterValue: the network has a gateway already, which is not known as the cluster's, and takes no second one.
         Err(error) if error.class == ErrorClass::Invalid => {
             let call = client.delete_internet_gateway().internet_gateway_id(&id);
@@ -156,11 +157,13 @@ pub(super) async fn create_subnet(client: &Client, subnet: &Subnet, outputs: &Ou
     let id = match call.send().await.map_err(|error| translate(OPERATION, error)) {
         Ok(answer) => answer.subnet.and_then(|subnet| subnet.subnet_id).ok_or_else(|| answer_without(OPERATION, "subnetId"))?,
         // InvalidSubnet.Conflict: the range is taken, by an attempt whose answer was lost or by somebody else's subnet.
-        Err(error) if error.class == ErrorClass::AlreadyExists => find_subnet(client, &subnet.tags).await?.ok_or(error)?,
+        Err(error) if error.class == ErrorClass::AlreadyExists => {
+            find_made(|| find_subnet(client, &subnet.tags)).await?.ok_or(error)?
+        }
         Err(error) => return Err(error),
     };
     if subnet.map_public_ip {
-        set_map_public_ip(client, &id, true).await?;
+        once_visible(|| set_map_public_ip(client, &id, true)).await?;
     }
     Ok(Physical::new(id))
 }
@@ -212,7 +215,7 @@ pub(super) async fn create_vpc_endpoint(
             .ok_or_else(|| answer_without(OPERATION, "vpcEndpointId"))?,
         // RouteAlreadyExists: a table leads to an endpoint of the service already, maybe to ours.
         Err(error) if error.class == ErrorClass::AlreadyExists => {
-            find_vpc_endpoint(client, &endpoint.tags).await?.ok_or(error)?
+            find_made(|| find_vpc_endpoint(client, &endpoint.tags)).await?.ok_or(error)?
         }
         Err(error) => return Err(error),
     };

@@ -5,6 +5,7 @@ use aws_sdk_ec2::types::{ResourceType, SecurityGroupRule as SdkRule, SecurityGro
 
 use super::permission::Permission;
 use super::tags;
+use super::visible::find_made;
 use crate::aws::error::{answer_without, own, translate};
 use crate::aws::reference::resolve;
 use crate::cloud::{CloudError, ErrorClass, Outputs, Physical};
@@ -21,7 +22,9 @@ pub(super) async fn create_group(client: &Client, group: &SecurityGroup, outputs
     let id = match call.send().await.map_err(|error| translate(OPERATION, error)) {
         Ok(answer) => answer.group_id.ok_or_else(|| answer_without(OPERATION, "groupId"))?,
         // InvalidGroup.Duplicate: a name is unique in its VPC.
-        Err(error) if error.class == ErrorClass::AlreadyExists => find_group(client, &group.tags).await?.ok_or(error)?,
+        Err(error) if error.class == ErrorClass::AlreadyExists => {
+            find_made(|| find_group(client, &group.tags)).await?.ok_or(error)?
+        }
         Err(error) => return Err(error),
     };
     Ok(Physical::new(id))

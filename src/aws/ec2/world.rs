@@ -16,6 +16,7 @@ use super::{tags, template_data};
 use crate::aws::error::answer_without;
 use crate::aws::reference::Ids;
 use crate::cloud::{CloudError, Observed, Physical, World};
+use crate::model::tags::{ID, OWNED, cluster};
 use crate::model::{
     ElasticIp, InternetGateway, KeyPair, Kind, NatGateway, NetworkInterface, Ref, Resource, ResourceId, Route, RouteTable,
     RouteTableAssociation, RouteTarget, SecurityGroup, Subnet, Tags, Volume, Vpc, VpcEndpoint,
@@ -53,7 +54,17 @@ fn is_there(endpoint: &sdk::VpcEndpoint) -> bool {
 
 impl Answers {
     fn identify<'a>(&self, kind: Kind, physical: Option<&'a str>, tags: &[sdk::Tag]) -> Option<(&'a str, ResourceId)> {
-        Some((physical?, tags::logical_id(kind, tags, &self.ownership)?))
+        let physical = physical?;
+        let id = tags::logical_id(kind, tags, &self.ownership).or_else(|| self.known_id(kind, physical, tags))?;
+        Some((physical, id))
+    }
+
+    /// What the state knows a thing as that lost its tags. One that somebody gave to another cluster is no longer this one's.
+    fn known_id(&self, kind: Kind, physical: &str, tags: &[sdk::Tag]) -> Option<ResourceId> {
+        let other =
+            |key: &str, value: &str| key == ID || (key.starts_with(&cluster("")) && key != self.ownership && value == OWNED);
+        let is_other = tags.iter().any(|tag| other(tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
+        self.known.get(physical).filter(|id| id.kind == kind && !is_other).cloned()
     }
 
     fn endpoints(&self) -> impl Iterator<Item = &sdk::VpcEndpoint> {

@@ -240,6 +240,7 @@ mod tests {
             load_balancer_name: Some("api-demo".into()),
             target_group_name: Some("api-demo".into()),
             vpc: vpc.map(str::to_owned),
+            known: Default::default(),
             instance_profiles: Vec::new(),
         }
     }

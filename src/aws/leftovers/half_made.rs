@@ -17,18 +17,19 @@ pub(super) async fn find(aws: &Aws, cluster: &str) -> Result<Vec<Leftover>, Clou
     let path = iam_path(aws.region(), cluster);
     let (templates, endpoints, profiles) =
         tokio::try_join!(templates(aws, cluster), endpoints(aws, cluster), iam::profiles_below(aws, &path))?;
+    let of_controllers: Vec<Leftover> = templates.iter().filter_map(of_controller).collect();
     let mut found: Vec<(ResourceId, Observed)> = templates.iter().filter_map(read_template).collect();
     found.extend(endpoints.iter().filter_map(read_endpoint));
     // One with a role is observed through the role.
     found.extend(profiles.iter().filter(|profile| profile.roles.is_empty()).map(iam::observe::roleless));
-    Ok(found.into_iter().map(|(id, observed)| Leftover::Own { id, observed }).collect())
+    let found = found.into_iter().map(|(id, observed)| Leftover::Own { id, observed });
+    Ok(found.chain(of_controllers).collect())
 }
 
 /// All launch templates of the cluster: in the world they are found by their instance profiles, which a state that is lost, or
-/// was written by an earlier spec, does not name.
+/// was written by an earlier spec, does not name. Node autoscalers make some too.
 async fn templates(aws: &Aws, cluster: &str) -> Result<Vec<SdkTemplate>, CloudError> {
-    let call = aws.ec2.describe_launch_templates().filters(super::owned(cluster));
-    let pages = call.filters(filter("tag-key", [tags::ID.to_owned()])).into_paginator().items().send();
+    let pages = aws.ec2.describe_launch_templates().filters(super::owned(cluster)).into_paginator().items().send();
     pages.collect::<Result<_, _>>().await.map_err(|error| translate("ec2:DescribeLaunchTemplates", error))
 }
 
@@ -37,6 +38,14 @@ async fn endpoints(aws: &Aws, cluster: &str) -> Result<Vec<SdkEndpoint>, CloudEr
     let call = aws.ec2.describe_vpc_endpoints().filters(super::owned(cluster));
     let pages = call.filters(filter("tag-key", [tags::ID.to_owned()])).into_paginator().items().send();
     pages.collect::<Result<_, _>>().await.map_err(|error| translate("ec2:DescribeVpcEndpoints", error))
+}
+
+fn of_controller(template: &SdkTemplate) -> Option<Leftover> {
+    if super::has(template.tags(), tags::ID) {
+        return None;
+    }
+    let name = template.launch_template_name.clone().unwrap_or_default();
+    Some(Leftover::LaunchTemplate { id: template.launch_template_id.clone()?, name })
 }
 
 /// Only what its removal needs: nothing is compared with it.

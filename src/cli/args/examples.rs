@@ -6,6 +6,7 @@ Examples:
   kclust create dev.example.com --zones us-east-1a --dry-run
   kclust create dev.example.com --zones us-east-1a
   kclust validate dev.example.com
+  kclust kubeconfig dev.example.com
   kclust delete dev.example.com
 
 Exit codes:
@@ -42,7 +43,10 @@ Examples:
     kclust update -f prod.yaml --dry-run
 
   Is the cluster what the spec says? 0: yes, 10: no:
-    kclust update prod.example.com --dry-run --detailed-exitcode";
+    kclust update prod.example.com --dry-run --detailed-exitcode
+
+  Back to an earlier spec, one of `kclust get history prod.example.com`:
+    kclust update prod.example.com --from-history 3";
 
 pub(super) const VALIDATE: &str = "\
 Examples:
@@ -86,15 +90,79 @@ Examples:
   Exit code 1 after --timeout names the control planes that have not answered;
   the request stays, and the same command waits for them again.";
 
+pub(super) const KUBECONFIG: &str = "\
+Examples:
+  kclust kubeconfig prod.example.com
+  kubectl get nodes
+
+  For a program that cannot run kclust:
+    kclust kubeconfig prod.example.com --admin 8h --out ci.kubeconfig
+
+  Take the context out again:
+    kclust kubeconfig --remove prod.example.com
+
+Environment:
+  KUBECONFIG             the files of kubectl
+  AWS_PROFILE            is written into the context, so that kubectl gets its
+                         credentials with the same profile";
+
+pub(super) const CREDENTIAL: &str = "\
+Examples:
+  kclust credential --cluster prod.example.com --state s3://acme-kclust
+
+Environment:
+  KUBERNETES_EXEC_INFO   what kubectl says about the cluster
+  XDG_CACHE_HOME         where credentials are kept, below kclust/credentials";
+
 pub(super) const RENDER: &str = "\
 Examples:
   kclust render -f prod.yaml --out rendered/";
+
+pub(super) const IAM_POLICY: &str = "\
+Examples:
+  To read, or as an inline policy:
+    kclust iam-policy -f prod.yaml
+
+  As managed policies:
+    kclust iam-policy -f prod.yaml --out policies/
+    aws iam create-policy --policy-name kclust-prod-1 \\
+        --policy-document file://policies/prod.example.com-1.json";
 
 pub(super) const GET: &str = "\
 Examples:
   kclust get clusters
   kclust get spec prod.example.com > prod.yaml
-  kclust get backups prod.example.com";
+  kclust get history prod.example.com
+  kclust get instances prod.example.com --watch
+  kclust get topology prod.example.com --out prod.svg";
+
+pub(super) const GET_GROUPS: &str = "\
+Examples:
+  kclust get groups prod.example.com
+
+  Groups with instances of an earlier template:
+    kclust get groups prod.example.com -o json |
+      jq -r '.[] | select(.outdated > 0).name'";
+
+pub(super) const GET_INSTANCES: &str = "\
+Examples:
+  kclust get instances prod.example.com
+  kclust get instances prod.example.com --watch
+
+  A look makes at most two calls to AWS after the first.";
+
+pub(super) const GET_RESOURCES: &str = "\
+Examples:
+  kclust get resources prod.example.com
+
+  Id, ARN, address of the console's page, and differences:
+    kclust get resources prod.example.com -o json";
+
+pub(super) const GET_TOPOLOGY: &str = "\
+Examples:
+  kclust get topology prod.example.com --out prod.svg
+  kclust get topology prod.example.com --out prod.html
+  kclust get topology prod.example.com --out - > prod.svg";
 
 pub(super) const SCHEMA: &str = "\
 Examples:

@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::apply::Stop;
 use crate::cli::error::{CliError, exit};
 use crate::cli::{ChangeArgs, Cli, CreateArgs, Progress, UpdateArgs};
-use crate::ops::{self, Applied, Ending, OpsError};
+use crate::cloud::Leftover;
+use crate::ops::{self, Applied, Ending, OpsError, Target};
 use crate::plan::{Operation, Plan};
 
 use super::operator::Terminals;
@@ -31,22 +32,24 @@ pub(super) async fn create(cli: &Cli, args: &CreateArgs, streams: &mut Streams) 
 
 pub(super) async fn update(cli: &Cli, args: &UpdateArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let name = args.name.name.as_ref();
-    let (session, name, changed) = match &args.file {
-        Some(file) => {
-            let cluster = spec_source::from_file(file, name, streams)?;
-            let session = Session::for_cluster(&cli.global, &cluster).await?.beside(file);
-            (session, cluster.name.clone(), Some(cluster))
-        }
-        None => {
-            let (session, name) = Session::for_name(&cli.global, name).await?;
-            (session, name, None)
-        }
+    let given = args.file.as_ref().map(|file| spec_source::from_file(file, name, streams)).transpose()?;
+    let (session, name) = match (&args.file, &given) {
+        (Some(file), Some(cluster)) => (Session::for_cluster(&cli.global, cluster).await?.beside(file), cluster.name.clone()),
+        _ => match args.from_history {
+            Some(revision) => Session::for_revision(&cli.global, name, revision).await?,
+            None => Session::for_name(&cli.global, name).await?,
+        },
+    };
+    let target = match (&given, args.from_history) {
+        (Some(cluster), _) => Target::Changed(cluster),
+        (None, Some(revision)) => Target::Revision(revision),
+        (None, None) => Target::Recorded,
     };
     run(
         cli,
         &args.change,
         streams,
-        async |environment| ops::update(environment, &name, changed.as_ref(), args.change.dry_run).await,
+        async |environment| ops::update(environment, &name, target, args.change.dry_run).await,
         &session,
     )
     .await
@@ -102,15 +105,18 @@ fn print_plan(plan: &Plan, streams: &mut Streams) -> Result<(), CliError> {
 }
 
 fn print_applied(applied: &Applied, streams: &mut Streams) -> Result<(), CliError> {
-    let Applied { operation, cluster, report } = applied;
+    let Applied { operation, cluster, report, kept } = applied;
     let seconds = report.elapsed.as_secs();
-    let document = json!({
+    let mut document = json!({
         "cluster": cluster,
         "operation": operation,
         "steps": report.done,
         "seconds": seconds,
         "resources": report.outputs.0.iter().map(|(id, physical)| json!({ "id": id, "physical": physical })).collect::<Vec<_>>(),
     });
+    if *operation == Operation::Delete {
+        document["kept"] = kept.iter().map(Leftover::to_json).collect();
+    }
     let steps = format!("{} change{} in {}", report.done, if report.done == 1 { "" } else { "s" }, duration(seconds));
     streams.print_result(&document, |_| match operation {
         Operation::Create => format!(
@@ -118,8 +124,17 @@ fn print_applied(applied: &Applied, streams: &mut Streams) -> Result<(), CliErro
              Next: kclust validate {cluster}\n"
         ),
         Operation::Update => format!("Updated {cluster}: {steps}.\n"),
-        Operation::Delete => format!("Deleted {cluster}: {steps}.\n"),
+        Operation::Delete => format!("Deleted {cluster}: {steps}.\n{}", kept_words(cluster, kept)),
     })
+}
+
+/// Data that outlives its cluster: whoever deleted that shall know where it is, and what it costs money for.
+fn kept_words(cluster: &str, kept: &[Leftover]) -> String {
+    if kept.is_empty() {
+        return String::new();
+    }
+    let lines: String = kept.iter().map(|leftover| format!("  {}\n", leftover.describe())).collect();
+    format!("Kept, because they hold data:\n{lines}`kclust delete {cluster} --delete-volumes` removes volumes.\n")
 }
 
 fn duration(seconds: u64) -> String {

@@ -5,7 +5,7 @@ use crate::cli::{Cli, DeleteArgs};
 use crate::ops::{self, DeleteOptions, OpsError};
 
 use super::session::Session;
-use super::{Streams, change};
+use super::{Streams, change, kubeconfig};
 
 pub(super) async fn delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) -> Result<u8, CliError> {
     match try_delete(cli, args, streams).await {
@@ -19,6 +19,13 @@ pub(super) async fn delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) 
 
 async fn try_delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let (session, name) = Session::for_name(&cli.global, args.name.name.as_ref()).await?;
-    let options = DeleteOptions { dry_run: args.change.dry_run, delete_backups: args.delete_backups };
-    change::run(cli, &args.change, streams, async |environment| ops::delete(environment, &name, options).await, &session).await
+    let options =
+        DeleteOptions { dry_run: args.change.dry_run, delete_backups: args.delete_backups, delete_volumes: args.delete_volumes };
+    let code =
+        change::run(cli, &args.change, streams, async |environment| ops::delete(environment, &name, options).await, &session)
+            .await?;
+    if code == exit::DONE && !args.change.dry_run {
+        kubeconfig::forget(cli, &name, streams);
+    }
+    Ok(code)
 }

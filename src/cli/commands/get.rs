@@ -1,20 +1,57 @@
-//! `kclust get`.
+//! `kclust get`, but for what has a file of its own.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use crate::apply::Stop;
 use crate::cli::error::{CliError, exit};
-use crate::cli::{Cli, NameArgs, OutputFormat};
-use crate::ops::{cluster_names, cluster_spec};
-use crate::spec::to_yaml;
+use crate::cli::listing::{cluster_document, cluster_table, group_table, instance_table, resource_table};
+use crate::cli::{Cli, InstancesArgs, NameArgs, OutputFormat, Progress, Terminal};
+use crate::health::KubernetesView;
+use crate::inventory::{self, Console, Fleet};
+use crate::ops::{self, ClusterEntry, Environment, FleetWatch, OpsError, StateRoot, cluster_entries, cluster_spec};
+use crate::spec::{ClusterName, to_yaml};
 
 use super::Streams;
-use super::session::Store;
+use super::operator::Terminals;
+use super::session::{Session, Store};
+use super::validate::OverHttps;
+
+/// For the Kubernetes API: what AWS says is worth showing without it.
+pub(super) const API: OverHttps = OverHttps { timeout: Duration::from_secs(5), resolver: None };
+
+/// Does something with AWS and the state that changes nothing.
+pub(super) async fn looking<T>(
+    cli: &Cli,
+    name: Option<&ClusterName>,
+    terminal: Terminal,
+    work: impl AsyncFnOnce(&Environment<'_>, &ClusterName, &Progress) -> Result<T, OpsError>,
+) -> Result<T, CliError> {
+    let (session, name) = Session::for_name(&cli.global, name).await?;
+    let progress = Arc::new(Progress::new(&terminal, cli.global.verbosity()));
+    let stop = Stop::default();
+    let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
+    let environment = session.environment(&progress, &operator, &stop);
+    let done = work(&environment, &name, &progress).await;
+    progress.clear();
+    Ok(done?)
+}
 
 pub(super) async fn clusters(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
     let store = Store::open(&cli.global).await?;
-    let names = cluster_names(store.objects.as_ref()).await?;
-    let document: Json = names.iter().map(|name| json!({ "name": name })).collect();
-    streams.print_result(&document, |_| names.iter().map(|name| format!("{name}\n")).collect())?;
+    let entries = cluster_entries(store.objects.as_ref()).await?;
+    if entries.is_empty() && !cli.global.quiet {
+        streams.tell(&format!("No clusters found in {}.\n", store.objects.root()));
+    }
+    streams.print_result(&cluster_document(&entries), |terminal| cluster_table(&entries, Timestamp::now(), terminal.stdout))?;
+    for ClusterEntry { name, applied } in &entries {
+        if let Err(error) = applied {
+            streams.tell(&format!("warning: {name}: {error}\nhint: `kclust get spec {name}` says what to do\n"));
+        }
+    }
     Ok(exit::DONE)
 }
 
@@ -35,4 +72,57 @@ pub(super) async fn spec(cli: &Cli, args: &NameArgs, streams: &mut Streams) -> R
     };
     streams.print(&text)?;
     Ok(exit::DONE)
+}
+
+pub(super) async fn groups(cli: &Cli, args: &NameArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    let fleet = fleet(cli, args.name.as_ref(), true, streams).await?;
+    let groups = inventory::groups(&fleet, &inventory::instances(&fleet));
+    let region = fleet.cluster.region.as_str();
+    streams.print_result(&json!(groups), |terminal| group_table(&groups, region, terminal.stdout))?;
+    Ok(exit::DONE)
+}
+
+pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    let fleet = fleet(cli, args.name.name.as_ref(), false, streams).await?;
+    let instances = inventory::instances(&fleet);
+    if !cli.global.quiet {
+        if instances.is_empty() {
+            streams.tell(&format!("No instances found of {}.\n", fleet.cluster.name));
+        } else if let Some(reason) = unasked(&fleet) {
+            streams.tell(&format!("The Kubernetes API could not be asked: {reason}\n"));
+        }
+    }
+    let region = fleet.cluster.region.as_str();
+    streams.print_result(&json!(instances), |terminal| instance_table(&instances, region, Timestamp::now(), terminal.stdout))?;
+    Ok(exit::DONE)
+}
+
+pub(super) async fn resources(cli: &Cli, args: &NameArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    let rows = looking(cli, args.name.as_ref(), streams.terminal, async |environment, name, _| {
+        let observed = ops::observation(environment, name).await?;
+        let bucket = matches!(environment.state_root, StateRoot::S3 { .. });
+        let console = Console::new(&observed.facts, observed.cluster.region.as_str(), bucket);
+        Ok(inventory::resources(&observed.world, &observed.plan, &console))
+    })
+    .await?;
+    streams.print_result(&json!(rows), |terminal| resource_table(&rows, terminal.stdout))?;
+    Ok(exit::DONE)
+}
+
+/// One look at what runs.
+async fn fleet(cli: &Cli, name: Option<&ClusterName>, reasons: bool, streams: &Streams) -> Result<Fleet, CliError> {
+    looking(cli, name, streams.terminal, async |environment, name, _| {
+        FleetWatch::open(environment, name, &API).await?.look(reasons).await
+    })
+    .await
+}
+
+/// Why the Kubernetes API says nothing.
+pub(super) fn unasked(fleet: &Fleet) -> Option<&str> {
+    match &fleet.kubernetes {
+        KubernetesView::Reachable { .. } => None,
+        KubernetesView::Unreachable { reason, .. }
+        | KubernetesView::Refused { reason, .. }
+        | KubernetesView::Skipped { reason } => Some(reason),
+    }
 }

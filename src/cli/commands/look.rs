@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::cli::error::{CliError, exit};
 use crate::cli::{Cli, RenderArgs};
 use crate::ops::{self, Artefact, StateRoot};
+use crate::spec::Cluster;
 use crate::store::StoreUrl;
 
 use super::manifests::Manifests;
@@ -14,13 +15,7 @@ use super::{Streams, spec_source};
 
 pub(super) async fn render(cli: &Cli, args: &RenderArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let cluster = spec_source::from_file(&args.file, args.name.name.as_ref(), streams)?;
-    let root = match &cli.global.state {
-        // The bucket's region is not asked for: no call is made.
-        Some(StoreUrl::S3 { bucket, prefix }) => {
-            StateRoot::S3 { bucket: bucket.clone(), prefix: prefix.clone(), region: cluster.region.to_string() }
-        }
-        Some(StoreUrl::File { .. }) | None => StateRoot::Directory,
-    };
+    let root = state_root(cli.global.state.as_ref(), &cluster);
     let artefacts = ops::render(&cluster, &root, &Manifests::beside(&args.file)).await?;
     for artefact in &artefacts {
         write(&args.out, artefact)?;
@@ -32,7 +27,17 @@ pub(super) async fn render(cli: &Cli, args: &RenderArgs, streams: &mut Streams) 
     Ok(exit::DONE)
 }
 
-fn write(out: &Path, artefact: &Artefact) -> Result<(), CliError> {
+/// Where the state would lie. The bucket's region is not asked for: no call is made.
+pub(super) fn state_root(url: Option<&StoreUrl>, cluster: &Cluster) -> StateRoot {
+    match url {
+        Some(StoreUrl::S3 { bucket, prefix }) => {
+            StateRoot::S3 { bucket: bucket.clone(), prefix: prefix.clone(), region: cluster.region.to_string() }
+        }
+        Some(StoreUrl::File { .. }) | None => StateRoot::Directory,
+    }
+}
+
+pub(super) fn write(out: &Path, artefact: &Artefact) -> Result<(), CliError> {
     let path = out.join(&artefact.path);
     let directory = path.parent().unwrap_or(out);
     std::fs::create_dir_all(directory)

@@ -2,14 +2,21 @@
 
 mod backups;
 mod change;
+mod credential;
 mod delete;
 mod get;
+mod history;
+mod iam_policy;
+mod kubeconfig;
 mod look;
 mod manifests;
 mod operator;
 mod session;
 mod spec_source;
+mod surroundings;
+mod topology;
 mod validate;
+mod watch;
 
 use std::io::{Stderr, Stdout, stderr, stdout};
 
@@ -48,6 +55,11 @@ impl Streams {
         self.print(&text)
     }
 
+    /// Whether somebody still reads the result.
+    pub(super) fn has_reader(&self) -> bool {
+        self.out.has_reader()
+    }
+
     /// Writes to standard error. Nothing can be told to somebody who closed it.
     pub(super) fn tell(&mut self, text: &str) {
         let _ = self.err.print(text);
@@ -66,6 +78,11 @@ pub async fn run(cli: Cli) -> u8 {
     let mut streams = Streams::new(terminal, cli.global.output);
     match dispatch(&cli, &mut streams).await {
         Ok(code) => code,
+        // Kubectl shows what its plugins say above an error of its own.
+        Err(error) if matches!(cli.command, Command::Credential(_)) => {
+            streams.tell(&error.render_brief(style));
+            error.exit_code()
+        }
         Err(error) => {
             streams.tell(&error.render(style));
             error.exit_code()
@@ -86,11 +103,20 @@ async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
         Command::Validate(args) => validate::validate(cli, args, streams).await,
         Command::Delete(args) => delete::delete(cli, args, streams).await,
         Command::Render(args) => look::render(cli, args, streams).await,
+        Command::IamPolicy(args) => iam_policy::iam_policy(cli, args, streams).await,
         Command::Backup(args) => backups::backup(cli, args, streams).await,
         Command::Restore(args) => backups::restore(cli, args, streams).await,
+        Command::Kubeconfig(args) => kubeconfig::kubeconfig(cli, args, streams).await,
+        Command::Credential(args) => credential::credential(cli, args, streams).await,
         Command::Get(GetCommand::Clusters) => get::clusters(cli, streams).await,
         Command::Get(GetCommand::Spec(args)) => get::spec(cli, args, streams).await,
+        Command::Get(GetCommand::Groups(args)) => get::groups(cli, args, streams).await,
+        Command::Get(GetCommand::Instances(args)) if args.watch => watch::instances(cli, args, streams).await,
+        Command::Get(GetCommand::Instances(args)) => get::instances(cli, args, streams).await,
+        Command::Get(GetCommand::Resources(args)) => get::resources(cli, args, streams).await,
+        Command::Get(GetCommand::Topology(args)) => topology::topology(cli, args, streams).await,
         Command::Get(GetCommand::Backups(args)) => backups::list(cli, args, streams).await,
+        Command::Get(GetCommand::History(args)) => history::list(cli, args, streams).await,
         Command::Schema => {
             streams.print(&format!("{:#}\n", crate::spec::json_schema()))?;
             Ok(exit::DONE)

@@ -124,7 +124,8 @@ fn listen_for_interrupts(stop: &Stop, progress: Arc<Progress>) {
     });
 }
 
-async fn interrupt() {
+/// Ends with Ctrl-C or SIGTERM.
+pub(super) async fn interrupt() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {

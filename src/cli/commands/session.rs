@@ -8,9 +8,9 @@ use crate::aws::Aws;
 use crate::cli::error::CliError;
 use crate::cli::{GlobalArgs, Progress};
 use crate::cloud::{Cloud, Identity};
-use crate::ops::{Environment, OpsError, StateRoot, cluster_names, cluster_spec};
+use crate::ops::{Environment, OpsError, StateRoot, cluster_names, cluster_spec, newest_spec, revision_spec, user_of_identity};
 use crate::spec::{Cluster, ClusterName};
-use crate::store::{FileStore, ObjectStore, StoreUrl, SystemClock};
+use crate::store::{FileStore, Holder, ObjectStore, StoreError, StoreUrl, SystemClock};
 
 use super::manifests::Manifests;
 use super::operator::Terminals;
@@ -46,12 +46,22 @@ impl Store {
         match store_url(global)? {
             StoreUrl::File { dir } => Ok(Self::directory(dir)),
             StoreUrl::S3 { bucket, prefix } => {
-                // Any region will do to find a bucket; its own is used from then on.
-                let aws = match Aws::connect(global.region.as_ref().map(ToString::to_string)).await {
-                    Ok(aws) => aws,
-                    Err(_) => connect(Some(ANY_REGION.to_owned())).await?,
-                };
+                let aws = connect_anywhere(global).await?;
                 Self::bucket(&aws, &bucket, &prefix, None).await
+            }
+        }
+    }
+
+    /// Opens the store for a credential, and says for whom: the AWS identity, or the user of this machine where the store is a directory.
+    pub(super) async fn with_user(global: &GlobalArgs) -> Result<(Self, String), CliError> {
+        match store_url(global)? {
+            StoreUrl::File { dir } => Ok((Self::directory(dir), Holder::this_process("credential", None).to_string())),
+            StoreUrl::S3 { bucket, prefix } => {
+                let aws = connect_anywhere(global).await?;
+                let identity = identity(&aws).await?;
+                // Who owned a bucket of this name could give it keys of his own.
+                let store = Self::bucket(&aws, &bucket, &prefix, Some(identity.account)).await?;
+                Ok((store, user_of_identity(&identity.arn)))
             }
         }
     }
@@ -105,6 +115,10 @@ impl Session {
                 check_region(global, &cluster)?;
                 Some(cluster.region.to_string())
             }
+            // The command itself says what is lost, or does without.
+            Err(OpsError::Store(StoreError::Lost { .. })) => {
+                newest_spec(store.objects.as_ref(), &name).await?.map(|spec| spec.region.to_string())
+            }
             // Its resources may be there all the same; where, only the operator knows.
             Err(error @ OpsError::NoSuchCluster { .. }) => match &global.region {
                 Some(region) => Some(region.to_string()),
@@ -116,19 +130,33 @@ impl Session {
         Ok((Self::connect(global, region).await?, name))
     }
 
+    /// Connects to the region of a revision of a cluster's spec, whatever `cluster.yaml` is like.
+    pub(super) async fn for_revision(
+        global: &GlobalArgs,
+        name: Option<&ClusterName>,
+        revision: u32,
+    ) -> Result<(Self, ClusterName), CliError> {
+        let store = Store::open(global).await?;
+        let name = store.named(name).await?;
+        let cluster = revision_spec(store.objects.as_ref(), &name, revision).await?;
+        Ok((Self::for_cluster(global, &cluster).await?, name))
+    }
+
     async fn connect(global: &GlobalArgs, region: Option<String>) -> Result<Self, CliError> {
         let url = store_url(global)?;
         let aws = connect(region).await?;
         // The first call of any command: missing credentials are told before anything else.
-        let identity = aws
-            .identity()
-            .await
-            .map_err(|source| OpsError::Cloud { action: "find out whose credentials these are".to_owned(), source })?;
+        let identity = identity(&aws).await?;
         let store = match url {
             StoreUrl::File { dir } => Store::directory(dir),
             StoreUrl::S3 { bucket, prefix } => Store::bucket(&aws, &bucket, &prefix, Some(identity.account.clone())).await?,
         };
         Ok(Self { aws, identity, store, manifests: Manifests::nowhere() })
+    }
+
+    /// Whose credentials these are.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The same, with the manifests that lie beside the spec's file.
@@ -154,6 +182,19 @@ impl Session {
             operator,
             stop,
         }
+    }
+}
+
+async fn identity(aws: &Aws) -> Result<Identity, CliError> {
+    let identity = aws.identity().await;
+    Ok(identity.map_err(|source| OpsError::Cloud { action: "find out whose credentials these are".to_owned(), source })?)
+}
+
+/// Any region will do to find a bucket; its own is used from then on.
+async fn connect_anywhere(global: &GlobalArgs) -> Result<Aws, CliError> {
+    match Aws::connect(global.region.as_ref().map(ToString::to_string)).await {
+        Ok(aws) => Ok(aws),
+        Err(_) => connect(Some(ANY_REGION.to_owned())).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `kclust validate`.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,10 +40,15 @@ pub(super) async fn validate(cli: &Cli, args: &ValidateArgs, streams: &mut Strea
     let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
     let options =
         ValidateOptions { scope: Scope { groups: args.groups.clone(), allow_unready: args.allow_unready }, wait: args.wait };
-    let probe = OverHttps { resolver: args.resolver.map(|server| Resolver { server }) };
+    let probe = OverHttps { timeout: TIMEOUT, resolver: args.resolver.map(|server| Resolver { server }) };
     let report = {
         let environment = session.environment(&progress, &operator, &stop);
-        let teller = Teller { streams: Mutex::new(&mut *streams), operator: &operator, waits: args.wait.is_some() };
+        let teller = Teller {
+            streams: Mutex::new(&mut *streams),
+            operator: &operator,
+            waits: args.wait.is_some(),
+            open: Mutex::default(),
+        };
         ops::validate(&environment, &name, &probe, &options, &teller).await
     };
     progress.clear();
@@ -60,23 +66,30 @@ struct Teller<'a> {
     streams: Mutex<&'a mut Streams>,
     operator: &'a dyn Operator,
     waits: bool,
+    /// Checks that were told not to be well.
+    open: Mutex<BTreeSet<String>>,
 }
 
 impl Follows for Teller<'_> {
     fn changed(&self, checks: &[&Check]) {
-        let Ok(mut streams) = self.streams.lock() else { return };
+        let (Ok(mut streams), Ok(mut open)) = (self.streams.lock(), self.open.lock()) else { return };
         for check in checks {
             if streams.format == OutputFormat::Ndjson {
                 // Whoever reads no more is not told: the command goes on to its exit code.
                 let _ = streams.print(&format!("{}\n", json!({ "time": Timestamp::now(), "check": check })));
             } else if self.waits {
                 let word = match check.status {
+                    // Of what has always been well the result tells.
+                    CheckStatus::Ok if !open.remove(&check.name) => continue,
                     CheckStatus::Ok => "ok",
                     CheckStatus::Warning => "warning",
                     CheckStatus::Failed => "FAILED",
                     CheckStatus::Unknown => "unknown",
                     CheckStatus::Skipped => continue,
                 };
+                if check.status != CheckStatus::Ok {
+                    open.insert(check.name.clone());
+                }
                 self.operator.note(&format!("{}: {word}: {}", check.name, check.message));
             }
         }
@@ -84,9 +97,11 @@ impl Follows for Teller<'_> {
 }
 
 /// The API at its address, with a client certificate of the moment.
-struct OverHttps {
+pub(super) struct OverHttps {
+    /// For the whole conversation with the API.
+    pub(super) timeout: Duration,
     /// The one that was named.
-    resolver: Option<Resolver>,
+    pub(super) resolver: Option<Resolver>,
 }
 
 impl OverHttps {
@@ -110,7 +125,7 @@ impl ApiProbe for OverHttps {
         match client(pki, CERTIFICATE_LIFE) {
             Ok(client) => {
                 let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
-                kube::view(Server { url: &url, name: Some(name), ca, client: &client }, TIMEOUT).await
+                kube::view(Server { url: &url, name: Some(name), ca, client: &client }, self.timeout).await
             }
             Err(error) => KubernetesView::Skipped { reason: error.to_string() },
         }
@@ -119,7 +134,7 @@ impl ApiProbe for OverHttps {
     fn follow(&self, host: &str, name: &str, pki: &ClusterPki, life: Duration) -> Option<Box<dyn ApiFollower>> {
         let client = client(pki, life).ok()?;
         let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
-        Some(Box::new(Follower::new(Server { url: &url, name: Some(name), ca, client: &client }, TIMEOUT)))
+        Some(Box::new(Follower::new(Server { url: &url, name: Some(name), ca, client: &client }, self.timeout)))
     }
 
     fn resolver(&self) -> Option<String> {

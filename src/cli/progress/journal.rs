@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use super::words::{after, clock, did, doing, one_line, span, to_do};
 use crate::apply::Event;
 use crate::cli::args::Verbosity;
+use crate::cloud::ErrorClass;
 use crate::model::ResourceId;
 use crate::plan::Action;
 
@@ -127,6 +128,10 @@ impl Journal {
             }
             Event::Failed { id, action, error } => {
                 self.end(id, action);
+                if (action, error.class) == (Action::Delete, ErrorClass::InUse) {
+                    // A removal looks at what holds on to it, and tries again or tells in the end.
+                    return self.line(Weight::News, format!("could not delete {id} yet: {}", one_line(error)));
+                }
                 self.line(Weight::Failure, format!("failed to {} {id}: {}", to_do(action), one_line(error)))
             }
             Event::Stopping { in_flight } => {
@@ -204,7 +209,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::{CloudError, ErrorClass};
+    use crate::cloud::CloudError;
     use crate::model::Kind;
 
     fn id(text: &str) -> ResourceId {

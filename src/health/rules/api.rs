@@ -1,5 +1,7 @@
 //! The Kubernetes API answers: by its name, and by its load balancer.
 
+use crate::model::{Kind, ResourceId};
+
 use super::super::report::{Check, Findings};
 use super::super::{EndpointKind, KubernetesView, Snapshot};
 use super::{count, has_failed};
@@ -8,9 +10,10 @@ const NAME: &str = "api";
 
 /// `before` are the checks that can be the reason why it does not.
 pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
-    let because = |names: &[&str]| {
-        let name = names.iter().find(|name| has_failed(before, name))?;
-        Some(Check::skipped(NAME, format!("because of what `{name}` says")))
+    let because = |names: &[&str], reason: &str| {
+        let name = names.iter().find(|name| has_failed(before, name) && explains(name, snapshot, before))?;
+        let skipped = Check::skipped(NAME, format!("because of what `{name}` says"));
+        Some(Check { evidence: vec![reason.to_owned()], ..skipped })
     };
     match &snapshot.kubernetes {
         KubernetesView::Reachable { address, version, system, .. } => {
@@ -35,25 +38,54 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
                 .todo("look at `dns` and `targets`, and at the security groups of the load balancer")
         }
         // Not a failure: the way to it may be closed only from here.
-        KubernetesView::Unreachable { address, reason } => {
-            because(&["dns", "certificates", "etcd", "targets", "resources"]).unwrap_or_else(|| {
-                Check::unknown(NAME, format!("{address} could not be reached from here"), reason).todo(
-                    "ask from where the API can be reached (VPN, bastion), or name a proxy in HTTPS_PROXY; `api.allowedCIDRs` of the \
+        KubernetesView::Unreachable { address, reason } => because(
+            &["dns", "certificates", "etcd", "targets", "resources"],
+            reason,
+        )
+        .unwrap_or_else(|| {
+            Check::unknown(NAME, format!("{address} could not be reached from here"), reason).todo(
+                "ask from where the API can be reached (VPN, bastion), or name a proxy in HTTPS_PROXY; `api.allowedCIDRs` of the \
                      spec says who may",
-                )
-            })
-        }
-        KubernetesView::Refused { address, reason } => because(&["certificates", "etcd"]).unwrap_or_else(|| {
-            let mut findings = Findings::default();
-            findings.explain(reason);
-            Check::failed(NAME, format!("{address} answers, but not as it should"), findings).todo(
-                "look at the API server on the control planes: `crictl logs` of kube-apiserver, and of etcd below it",
             )
         }),
-        // Whatever the reason, a cluster whose API nobody asked is not known to be healthy.
-        KubernetesView::Skipped { reason } => because(&["resources"]).unwrap_or_else(|| {
-            Check::unknown(NAME, "the API was not asked", reason)
+        KubernetesView::Refused { address, reason } => because(&["certificates", "etcd"], reason).unwrap_or_else(|| {
+            let mut findings = Findings::default();
+            findings.explain(reason);
+            Check::failed(NAME, format!("{address} answers, but not as it should"), findings)
+                .todo("look at the API server on the control planes: `crictl logs` of kube-apiserver, and of etcd below it")
         }),
+        // Whatever the reason, a cluster whose API nobody asked is not known to be healthy.
+        KubernetesView::Skipped { reason } => {
+            because(&["resources"], reason).unwrap_or_else(|| Check::unknown(NAME, "the API was not asked", reason))
+        }
+    }
+}
+
+/// What leads to the API, or makes it.
+const WAY: [Kind; 11] = [
+    Kind::InternetGateway,
+    Kind::Route,
+    Kind::RouteTableAssociation,
+    Kind::SecurityGroup,
+    Kind::SecurityGroupRule,
+    Kind::LoadBalancer,
+    Kind::Listener,
+    Kind::TargetGroup,
+    Kind::Target,
+    Kind::NetworkInterface,
+    Kind::AutoscalingGroup,
+];
+
+/// Whether a check that has failed can be why the API does not answer.
+fn explains(name: &str, snapshot: &Snapshot, before: &[Check]) -> bool {
+    match name {
+        // The load balancer leaves out what is not healthy, and leads to the rest.
+        "targets" => !snapshot.targets.iter().flatten().any(|target| target.state == "healthy"),
+        "resources" => {
+            let resources = before.iter().filter(|check| check.name == name).flat_map(|check| &check.resources);
+            resources.filter_map(|id| ResourceId::parse(id)).any(|id| WAY.contains(&id.kind))
+        }
+        _ => true,
     }
 }
 

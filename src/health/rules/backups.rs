@@ -27,11 +27,11 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
         Some(taken) => {
             let age = since(snapshot.now, *taken);
             if age < late {
-                return Check::ok(NAME, format!("the newest snapshot is of {} ago", span(age)));
+                return Check::ok(NAME, format!("the newest snapshot was taken {} ago", span(age)));
             }
             findings.explain(format!("the spec wants one every {}", snapshot.cluster.backups.interval));
             findings.quote(format!("newest snapshot: {}", minute(*taken)));
-            Check::failed(NAME, format!("the newest snapshot is of {} ago", span(age)), findings).todo(todo)
+            Check::failed(NAME, format!("the newest snapshot was taken {} ago", span(age)), findings).todo(todo)
         }
         None => {
             let slots: Vec<String> = snapshot.cluster.slots().into_iter().map(|slot| slot.name).collect();

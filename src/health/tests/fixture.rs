@@ -181,6 +181,7 @@ pub fn instance(id: &str, group: &str, zone: &str) -> InstanceStatus {
         state: "running".into(),
         zone: zone.into(),
         instance_type: "m6i.large".into(),
+        spot: false,
         private_address: None,
         group: Some(group.into()),
         launched_at: Some(now() - SignedDuration::from_hours(24)),

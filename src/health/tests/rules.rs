@@ -524,7 +524,7 @@ fn backups_are_as_recent_as_the_spec_wants_them() {
     assert_eq!(find(&with(Some(SignedDuration::from_mins(39))), "backups").status, CheckStatus::Ok);
     let report = with(Some(SignedDuration::from_mins(41)));
     let (status, message, ..) = told(&report, "backups");
-    assert_eq!((status, message), (CheckStatus::Failed, "the newest snapshot is of 41 min ago"));
+    assert_eq!((status, message), (CheckStatus::Failed, "the newest snapshot was taken 41 min ago"));
     assert_eq!(find(&with(None), "backups").status, CheckStatus::Failed, "the control planes are a day old");
     let young = after(|snapshot| {
         snapshot.last_backup = Ok(None);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Desired, Kind, LaunchNetwork, Placement, RecordAddress, RecordValue, Ref, Resource, ResourceId, build, fixed_addresses,
 };
-use crate::spec::{Cluster, Nat, Vpc};
+use crate::spec::{Cluster, ExistingSubnet, Nat, Scheme, SubnetRole, Vpc};
 use crate::test_support::{EXAMPLES, desired, example, facts, id};
 
 fn counts(desired: &Desired) -> BTreeMap<Kind, usize> {
@@ -244,4 +244,21 @@ fn ids_survive_the_way_through_text() {
     for wrong in ["", "Vpc", "vpc/main", "Nothing/main"] {
         assert_eq!(ResourceId::parse(wrong), None, "{wrong}");
     }
+}
+
+/// Whoever owns the network calls its public subnets `utility`, as the spec does.
+#[test]
+fn a_public_load_balancer_in_somebody_else_s_private_network_stands_in_its_utility_subnets() {
+    let mut cluster = example("existing-vpc");
+    cluster.api.scheme = Scheme::Public;
+    let zones = cluster.network.zones.clone();
+    let Vpc::Existing { subnets, .. } = &mut cluster.network.vpc else { panic!() };
+    subnets.extend((1..).zip(zones).map(|(number, zone)| ExistingSubnet {
+        id: format!("subnet-0bbbbbbbbbbbbbbb{number}"),
+        zone,
+        role: SubnetRole::Utility,
+    }));
+    let Resource::LoadBalancer(load_balancer) = &desired(&cluster)[&id("LoadBalancer/api")] else { panic!() };
+    let expected = [1, 2, 3].map(|number| Ref::foreign(format!("subnet-0bbbbbbbbbbbbbbb{number}")));
+    assert_eq!(load_balancer.subnets, expected);
 }

@@ -200,10 +200,11 @@ fn waiting_for(report: &Report) -> String {
     format!("waiting for {}", open.join("; "))
 }
 
-/// What is said at length, such as for how long something has been so, is no change.
+/// What is said at length, such as for how long something has been so, is no change; nor is how well a thing is that is well.
 fn differences<'a>(before: &Report, now: &'a Report) -> Vec<&'a Check> {
     fn brief(check: &Check) -> (&str, CheckStatus, &str, &[String]) {
-        (&check.name, check.status, &check.message, &check.resources)
+        let message = if check.status == CheckStatus::Ok { "" } else { &check.message };
+        (&check.name, check.status, message, &check.resources)
     }
     let same = |check: &Check| before.checks.iter().any(|known| brief(known) == brief(check));
     now.checks.iter().filter(|check| !same(check)).collect()

@@ -9,7 +9,7 @@ use crate::spec::cluster::{Addon, Assets, Cni, Preset};
 use crate::spec::decode::Spanned;
 use crate::spec::names::check_dns_label;
 use crate::spec::raw::{RawAddon, RawAssets};
-use crate::spec::tree;
+use crate::yaml;
 
 /// What is installed beside what the spec lists, under these names.
 const OWN: [&str; 2] = ["aws-cloud-controller-manager", "aws-ebs-csi-driver-network"];
@@ -160,8 +160,8 @@ fn chart_addon(name: &Spanned<String>, raw: &RawAddon, found: &mut Vec<Diagnosti
         found.push(Diagnostic::error(namespace.span.clone(), format!("`namespace` must be {rule}")));
     }
     if let Some(values) = &raw.values {
-        let documents = tree::parse(&values.value, &mut Vec::new());
-        if !documents.is_some_and(|documents| matches!(documents.as_slice(), [tree::Node { value: tree::Value::Map(_), .. }])) {
+        let documents = yaml::parse(&values.value, &mut Vec::new());
+        if !documents.is_some_and(|documents| matches!(documents.as_slice(), [yaml::Node { value: yaml::Value::Map(_), .. }])) {
             found.push(Diagnostic::error(values.span.clone(), "`values` must be YAML, and a mapping"));
         }
     }

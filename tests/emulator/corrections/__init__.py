@@ -7,7 +7,9 @@ every correction must be read again beside the new source.
     footprint           less memory and time, the same answers
     listings            filters and pages of every EC2 Describe
     ec2_tags, addresses, chosen_ids, ec2_network, security_groups, images, launching, ec2_compute, launch_templates
-    autoscaling, capacity, elbv2, route53, iam, s3, ssm, sts
+    vpc_connections     what leads from a VPC to others
+    autoscaling, capacity, elb, elbv2, route53, iam, s3, ssm, sts, simulation, quotas
+    quota_checks        how much of everything an account may have, where a test sets it
     limits              names, sizes, tags: what AWS refuses before it looks at anything else
     idempotency         ClientToken
     errors              dry runs
@@ -32,6 +34,7 @@ _MODULES = (
     "ec2_tags",
     "addresses",
     "chosen_ids",
+    "vpc_connections",
     "ec2_network",
     "security_groups",
     "images",
@@ -39,12 +42,16 @@ _MODULES = (
     "ec2_compute",
     "launch_templates",
     "autoscaling",
+    "elb",
     "elbv2",
     "route53",
     "iam",
     "s3",
     "ssm",
     "sts",
+    "simulation",
+    "quotas",
+    "quota_checks",
     "limits",
     "idempotency",
     "errors",
@@ -55,9 +62,10 @@ REQUEST_ID_ELEMENT = re.compile(rb"(<(?:requestId|RequestId|RequestID)>)[^<]*(</
 
 def refusal(call):
     """The answer to a call that its service refuses before looking further; None to go on."""
+    from .. import permissions
     from . import s3
 
-    return s3.refusal(call) if call.service == "s3" else None
+    return permissions.refusal(call) or (s3.refusal(call) if call.service == "s3" else None)
 
 
 if moto.__version__ != MOTO_VERSION:

@@ -14,6 +14,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import random_ip
 
+from .. import conditions, later
 from .patching import after, before, corrects
 
 # moto gives NAT gateways and interface endpoints a random address of 10.0.0.0/8; None lets the subnet choose.
@@ -150,6 +151,20 @@ def remove_interface(backend, interface: NetworkInterface) -> None:
     backend.delete_network_interface(interface.id)
 
 
+def let_go(backend, interface: NetworkInterface) -> None:
+    """The interface of something that is gone: AWS takes it away as well, at its own pace."""
+    interface.status = "in-use"
+    for address in backend.addresses:
+        if address.eni is interface:
+            backend.disassociate_address(association_id=address.association_id)
+
+    def remove():
+        if interface.id in backend.enis:
+            remove_interface(backend, interface)
+
+    later.do(backend.account_id, conditions.of(backend.account_id).lingering_seconds, remove)
+
+
 def managed_interface(backend, subnet, description: str, interface_type: str, group_ids=None) -> NetworkInterface:
     """An interface that an AWS service (NAT gateway, load balancer) makes and holds in the user's subnet."""
     interface = backend.create_network_interface(subnet, None, group_ids=group_ids, description=description)
@@ -250,6 +265,17 @@ def nat_gateway(original, self, backend, subnet_id, allocation_id, tags=None, co
         self.failure_code = "Gateway.NotAttached"
         self.failure_message = f"Network {vpc_id} has no Internet gateway attached"
         remove_interface(backend, self._eni)
+    _pend(self, "pending", self.state)
+
+
+def _pend(gateway: NatGateway, meanwhile: str, then: str) -> None:
+    def settle():
+        if gateway.state == meanwhile:
+            gateway.state = then
+
+    gateway.state = meanwhile
+    account = gateway.ec2_backend.account_id
+    later.do(account, conditions.of(account).pending_seconds, settle)
 
 
 @corrects(EC2Backend, "delete_nat_gateway")
@@ -258,9 +284,17 @@ def delete_nat_gateway(original, self, nat_gateway_id):
     gateway = self.nat_gateways.get(nat_gateway_id)
     if gateway is None:
         raise _no_nat_gateway(nat_gateway_id)
-    if gateway.state != "deleted" and gateway._eni.id in self.enis:
-        remove_interface(self, gateway._eni)
-    return original(self, nat_gateway_id)
+    if gateway.state in ("deleting", "deleted"):
+        return gateway
+
+    def delete():
+        original(self, nat_gateway_id)
+        if gateway._eni.id in self.enis:
+            let_go(self, gateway._eni)
+
+    gateway.state = "deleting"
+    later.do(self.account_id, conditions.of(self.account_id).pending_seconds, delete)
+    return gateway
 
 
 @before(EC2Backend, "describe_nat_gateways")

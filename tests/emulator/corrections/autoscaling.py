@@ -16,6 +16,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 
+from .. import conditions, later
 from . import capacity
 from .listings import Page, matches
 from .patching import after, before, corrects
@@ -35,6 +36,12 @@ _KEPT_MEMBERS = {
     "ServiceLinkedRoleARN": "service_linked_role_arn",
     "Context": "context",
 }
+
+
+DELETING = "Delete in progress"
+
+# Shown once the group is being deleted.
+FakeAutoScalingGroup.status = None
 
 
 class Groups(OrderedDict):
@@ -150,9 +157,13 @@ def _page(response, items: list, largest: int = 100) -> tuple[list, str | None]:
 def check_new_group(self):
     """AWS refuses a second group of a name; moto replaces the first and forgets its instances."""
     name = self._get_param("AutoScalingGroupName")
-    if name in self.autoscaling_backend.autoscaling_groups:
+    existing = self.autoscaling_backend.autoscaling_groups.get(name)
+    if existing is not None:
+        pending_delete = " and is pending delete" if existing.status == DELETING else ""
         raise AutoscalingClientError(
-            "AlreadyExists", "AutoScalingGroup by this name already exists - A group with the name already exists"
+            "AlreadyExists",
+            f"AutoScalingGroup by this name already exists - A group with the name {name} already exists"
+            + pending_delete,
         )
     _check_sizes(self._get_int_param("MinSize"), self._get_int_param("MaxSize"), self._get_int_param("DesiredCapacity"))
     _check_subnets(self)
@@ -285,10 +296,18 @@ def delete_auto_scaling_group(original, self):
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
             "still in the group.",
         )
+    if group.status == DELETING:
+        return EmptyResult()
     capacity.end(group, list(group.instance_states), "a user request to delete the group")
-    del backend.autoscaling_groups[name]
-    for key in [key for key, hook in backend.lifecycle_hooks.items() if hook.auto_scaling_group_name == name]:
-        del backend.lifecycle_hooks[key]
+    group.status = DELETING
+    group.min_size = group.max_size = group.desired_capacity = 0
+
+    def delete():
+        del backend.autoscaling_groups[name]
+        for key in [key for key, hook in backend.lifecycle_hooks.items() if hook.auto_scaling_group_name == name]:
+            del backend.lifecycle_hooks[key]
+
+    later.do(group.account_id, conditions.of(group.account_id).pending_seconds, delete)
     return EmptyResult()
 
 

@@ -18,6 +18,7 @@ from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, In
 from moto.core.exceptions import ServiceException
 from moto.core.utils import utcnow
 
+from .. import conditions, later
 from .launching import Launch
 
 _GROUP_TAG = models.ASG_NAME_TAG
@@ -91,7 +92,7 @@ def _place(group: FakeAutoScalingGroup, launch: Launch) -> dict:
     ]
     if group.vpc_zone_identifier:
         subnets = group.vpc_zone_identifier.split(",")
-        used = Counter(state.instance.subnet_id for state in group.instance_states)
+        used = Counter(state.instance.subnet_id for state in staying(group))
         subnet_id = min(subnets, key=lambda candidate: used[candidate])
         spec["SubnetId"] = subnet_id
         zone = group.ec2_backend.get_subnet(subnet_id).availability_zone
@@ -104,7 +105,7 @@ def _place(group: FakeAutoScalingGroup, launch: Launch) -> dict:
                 f"The network interface {interface.id} is in {zone}, which is not a zone of the Auto Scaling group"
             )
     else:
-        used = Counter(state.availability_zone for state in group.instance_states)
+        used = Counter(state.availability_zone for state in staying(group))
         zone = min(group.availability_zones, key=lambda candidate: used[candidate])
     spec["Placement"] = {**(spec.get("Placement") or {}), "AvailabilityZone": zone}
     return {"Availability Zone": zone}
@@ -118,14 +119,14 @@ def _wants_spot(group: FakeAutoScalingGroup) -> bool:
     share = int(distribution["OnDemandPercentageAboveBaseCapacity"]) / 100
     wanted = group.desired_capacity or 0
     on_demand = min(base, wanted) + math.ceil(max(0, wanted - base) * share)
-    return sum(state.instance.lifecycle != "spot" for state in group.instance_states) >= on_demand
+    return sum(state.instance.lifecycle != "spot" for state in staying(group)) >= on_demand
 
 
 def _launch_one(group: FakeAutoScalingGroup) -> InstanceState:
     overrides = _overrides(group)
     spot = _wants_spot(group)
     # On-demand capacity follows the order of the overrides; spot capacity is spread over them.
-    override = overrides[len(group.instance_states) % len(overrides)] if spot else overrides[0]
+    override = overrides[len(staying(group)) % len(overrides)] if spot else overrides[0]
     launch, version = _launch(group, override)
     details = _place(group, launch)
     if spot:
@@ -135,7 +136,17 @@ def _launch_one(group: FakeAutoScalingGroup) -> InstanceState:
     state = InstanceState(instance, protected_from_scale_in=group.new_instances_protected_from_scale_in)
     state.version = version
     state.details = details
+    _enter_service(state, group.account_id)
     return state
+
+
+def _enter_service(state: InstanceState, account: str) -> None:
+    def enter():
+        if state.lifecycle_state == "Pending":
+            state.lifecycle_state = "InService"
+
+    state.lifecycle_state = "Pending"
+    later.do(account, conditions.of(account).pending_seconds, enter)
 
 
 # Capacity
@@ -149,7 +160,7 @@ def reconcile_all(backend: AutoScalingBackend) -> None:
 
 def _unsettled(group: FakeAutoScalingGroup) -> bool:
     return len(active(group)) != (group.desired_capacity or 0) or any(
-        state.health_status == "Unhealthy" for state in group.instance_states
+        state.health_status == "Unhealthy" for state in staying(group)
     )
 
 
@@ -159,7 +170,7 @@ def reconcile(group: FakeAutoScalingGroup) -> None:
         return
     suspended = set(group._suspended_processes or [])
     if "ReplaceUnhealthy" not in suspended:
-        end(group, [s for s in group.instance_states if s.health_status == "Unhealthy"], "an instance health check")
+        end(group, [s for s in staying(group) if s.health_status == "Unhealthy"], "an instance health check")
     if "Launch" not in suspended:
         while len(active(group)) < (group.desired_capacity or 0) and _try_to_launch(group):
             pass
@@ -167,6 +178,10 @@ def reconcile(group: FakeAutoScalingGroup) -> None:
     if surplus > 0 and "Terminate" not in suspended:
         end(group, _to_scale_in(group, surplus), "a difference between desired and actual capacity")
     _register_targets(group)
+
+
+def staying(group: FakeAutoScalingGroup) -> list[InstanceState]:
+    return [state for state in group.instance_states if state.lifecycle_state != "Terminating"]
 
 
 def active(group: FakeAutoScalingGroup) -> list[InstanceState]:
@@ -215,8 +230,12 @@ def _version_number(state: InstanceState) -> int:
 
 
 def end(group: FakeAutoScalingGroup, states: list[InstanceState], reason: str) -> None:
-    """Terminates instances of the group and forgets them."""
-    forget(group, states)
+    """Terminates instances of the group and forgets them, in their time."""
+    _deregister(group, states)
+    for state in states:
+        state.lifecycle_state = "Terminating"
+    pending = conditions.of(group.account_id).pending_seconds
+    later.do(group.account_id, pending, lambda: forget(group, states))
     for state in states:
         group.ec2_backend.terminate_instances([state.instance_id])
         note(
@@ -229,8 +248,13 @@ def end(group: FakeAutoScalingGroup, states: list[InstanceState], reason: str) -
 
 def forget(group: FakeAutoScalingGroup, states: list[InstanceState]) -> None:
     """Takes instances out of the group and out of its target groups; moto leaves their targets registered."""
+    _deregister(group, states)
     gone = {state.instance_id for state in states}
     group.instance_states = [state for state in group.instance_states if state.instance_id not in gone]
+
+
+def _deregister(group: FakeAutoScalingGroup, states: list[InstanceState]) -> None:
+    gone = {state.instance_id for state in states}
     for target_group in _target_groups(group):
         for key in [key for key, target in target_group.targets.items() if target["Id"] in gone]:
             del target_group.targets[key]

@@ -4,6 +4,7 @@ Corrects moto/ec2/models/instances.py, elastic_block_store.py, key_pairs.py and 
 elastic_block_store.py, key_pairs.py.
 """
 
+import copy
 from operator import attrgetter
 
 from moto.core.responses import ActionResult
@@ -13,8 +14,10 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES, InstanceType
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses import EC2Response
 
+from .. import conditions, later
+from . import listings
 from .ec2_tags import forget_tags
-from .launching import Launch, end_interfaces
+from .launching import Launch, end_interfaces, set_state
 from .listings import Listing, Page, taken_filters
 from .patching import before, corrects
 
@@ -70,8 +73,18 @@ def get_multi_instances_by_id(original, self, instance_ids, filters=None):
 @corrects(Instance, "terminate")
 def terminate(original, self):
     """A terminated instance has no addresses any more; in moto its interfaces stay in the subnet for ever."""
-    end_interfaces(self)
-    return original(self)
+    previous = copy.copy(self._state)
+    if previous.name in ("shutting-down", "terminated"):
+        return previous
+
+    def end():
+        end_interfaces(self)
+        original(self)
+
+    set_state(self, "shutting-down")
+    account = self.ec2_backend.account_id
+    later.do(account, conditions.of(account).pending_seconds, end)
+    return previous
 
 
 def _of_first_interface(name: str, attribute: str) -> None:
@@ -149,10 +162,13 @@ def describe_instances(original, self):
             if len(unknown) == 1
             else f"The instance IDs '{', '.join(unknown)}' do not exist",
         )
+    left_out = listings.hidden(self.current_account)
     pairs = [
         (reservation, instance)
         for reservation, instance in pairs
-        if (not wanted or instance.id in wanted) and INSTANCES.accepts(instance, filters)
+        if (not wanted or instance.id in wanted)
+        and instance.id not in left_out
+        and INSTANCES.accepts(instance, filters)
     ]
     shown, token = page.cut(pairs)
     reservations: dict[str, dict] = {}
@@ -262,11 +278,12 @@ def describe_key_pairs(original, self):
         unknown = set(wanted) - {getattr(pair, attribute) for pair in pairs}
         if unknown:
             raise EC2ClientError("InvalidKeyPair.NotFound", f"The key pair '{sorted(unknown)[0]}' does not exist")
+    left_out = listings.hidden(self.current_account)
     shown = [
         pair
         for pair in pairs
         if not (names or ids) or pair.key_name in names or pair.id in ids
-        if KEY_PAIRS.accepts(pair, filters)
+        if KEY_PAIRS.accepts(pair, filters) and pair.id not in left_out
     ]
     with_key = self._get_bool_param("IncludePublicKey", False)
     return ActionResult({"KeyPairs": [_key_pair_info(pair, with_key) for pair in shown]})

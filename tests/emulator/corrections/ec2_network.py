@@ -4,6 +4,7 @@ Corrects moto/ec2/models/vpcs.py, subnets.py, internet_gateways.py, route_tables
 moto/ec2/responses/vpcs.py, subnets.py, route_tables.py, dhcp_options.py.
 """
 
+import functools
 import ipaddress
 
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
@@ -13,9 +14,11 @@ from moto.ec2.models.route_tables import Route
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 
-from .addresses import has_internet_gateway, interfaces_in, remove_interface
+from .. import conditions, later
+from .addresses import has_internet_gateway, hold, interfaces_in, let_go
 from .ec2_tags import forget_tags
 from .patching import after, before, corrects
+from .vpc_connections import connects
 
 for _zones in RegionsAndZonesBackend.zones.values():
     for _zone in _zones:
@@ -69,7 +72,7 @@ def one_vpc_attribute(self):
 def delete_vpc(original, self, vpc_id):
     """AWS deletes a VPC with its main route table, default group and default ACL, and nothing else.
 
-    moto does not look for gateways, groups and endpoints, and takes the DHCP options away too.
+    moto does not look for gateways, groups, endpoints, ACLs and connections, and takes the DHCP options away too.
     """
     vpc = self.get_vpc(vpc_id)
     if _holds_dependents(self, vpc_id):
@@ -96,6 +99,8 @@ def _holds_dependents(backend, vpc_id: str) -> bool:
         or any(endpoint.vpc_id == vpc_id for endpoint in backend.vpc_end_points.values())
         or any(group.name != "default" for group in backend.groups.get(vpc_id, {}).values())
         or any(table.vpc_id == vpc_id and table.main_association_id is None for table in backend.route_tables.values())
+        or any(acl.vpc_id == vpc_id and acl.default is not True for acl in backend.network_acls.values())
+        or connects(backend, vpc_id)
     )
 
 
@@ -265,6 +270,15 @@ def endpoint_type(self):
                     )
 
 
+@corrects(EC2Backend, "create_vpc_endpoint")
+def create_vpc_endpoint(original, self, *args, **kwargs):
+    """An interface endpoint holds the interfaces that it makes; in moto anybody may delete them."""
+    endpoint = original(self, *args, **kwargs)
+    for interface_id in endpoint.network_interface_ids or []:
+        hold(self.enis[interface_id], f"VPC Endpoint Interface {endpoint.id}", "vpc_endpoint")
+    return endpoint
+
+
 @corrects(EC2Backend, "modify_vpc_endpoint")
 def modify_vpc_endpoint(original, self, vpc_id, **changes):
     """The route tables of a gateway endpoint gain and lose its route; moto only notes their ids."""
@@ -282,15 +296,21 @@ def modify_vpc_endpoint(original, self, vpc_id, **changes):
 @corrects(EC2Backend, "delete_vpc_endpoints")
 def delete_vpc_endpoints(original, self, vpce_ids=None):
     """The endpoint goes, with its routes and interfaces; in moto it stays listed as deleted for ever."""
-    for endpoint_id in vpce_ids or []:
-        endpoint = self.get_vpc_end_point(endpoint_id)
-        for interface_id in endpoint.network_interface_ids:
-            if interface_id in self.enis:
-                remove_interface(self, self.enis[interface_id])
-        for table_id in endpoint.route_table_ids:
-            _remove_endpoint_route(self, endpoint, table_id)
-        del self.vpc_end_points[endpoint_id]
-        forget_tags(self, endpoint_id)
+    for endpoint in [self.get_vpc_end_point(endpoint_id) for endpoint_id in vpce_ids or []]:
+        if endpoint.state != "deleting":
+            endpoint.state = "deleting"
+            pending = conditions.of(self.account_id).pending_seconds
+            later.do(self.account_id, pending, functools.partial(_delete_endpoint, self, endpoint))
+
+
+def _delete_endpoint(backend, endpoint) -> None:
+    for interface_id in endpoint.network_interface_ids:
+        if interface_id in backend.enis:
+            let_go(backend, backend.enis[interface_id])
+    for table_id in endpoint.route_table_ids:
+        _remove_endpoint_route(backend, endpoint, table_id)
+    del backend.vpc_end_points[endpoint.id]
+    forget_tags(backend, endpoint.id)
 
 
 def _remove_endpoint_route(backend, endpoint, table_id: str) -> None:

@@ -15,6 +15,7 @@ from moto.elbv2.exceptions import (
     DuplicateLoadBalancerName,
     DuplicateTargetGroupName,
     ELBClientError,
+    ListenerNotFoundError,
     LoadBalancerNotFoundError,
     TargetGroupNotFoundError,
     ValidationError,
@@ -22,7 +23,9 @@ from moto.elbv2.exceptions import (
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, FakeTargetGroup
 from moto.elbv2.responses import ELBV2Response
 
-from .addresses import has_internet_gateway, managed_interface, remove_interface
+from .. import conditions, later
+from . import listings
+from .addresses import has_internet_gateway, let_go, managed_interface
 from .listings import Page
 from .patching import after, before, corrects
 
@@ -103,11 +106,23 @@ def create_load_balancer(original, self):
     answer = original(self)
     load_balancer = answer.result["LoadBalancers"][0]
     _rename(self.elbv2_backend, load_balancer)
-    load_balancer.state = "active"
+    _provision(load_balancer, self.current_account)
     if load_balancer.type == "network":
         load_balancer.attrs = dict(_NLB_ATTRIBUTES)
     _hold_interfaces(self.elbv2_backend.ec2_backend, load_balancer, subnets)
     return answer
+
+
+def _provision(load_balancer: FakeLoadBalancer, account: str) -> None:
+    def activate():
+        load_balancer.state = "active"
+
+    later.do(account, conditions.of(account).pending_seconds, activate)
+
+
+@corrects(FakeLoadBalancer, "activate")
+def active_in_its_time(original, self):
+    """In moto the first look makes a load balancer active."""
 
 
 def _checked_subnets(response) -> list:
@@ -173,7 +188,8 @@ def _hold_interfaces(ec2, load_balancer: FakeLoadBalancer, subnets: list) -> Non
     """A load balancer holds an interface in each subnet, with its groups: that is what keeps both from deletion."""
     kind = "network_load_balancer" if load_balancer.type == "network" else "interface"
     for subnet in subnets:
-        managed_interface(ec2, subnet, _description(load_balancer), kind, load_balancer.security_groups or None)
+        groups = load_balancer.security_groups or None
+        managed_interface(ec2, subnet, _description(load_balancer), kind, groups).requester_id = "amazon-elb"
 
 
 def _held_interfaces(ec2, load_balancer: FakeLoadBalancer) -> list:
@@ -193,7 +209,7 @@ def delete_load_balancer(original, self):
             "OperationNotPermitted", f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
         )
     for interface in _held_interfaces(backend.ec2_backend, load_balancer):
-        remove_interface(backend.ec2_backend, interface)
+        let_go(backend.ec2_backend, interface)
     for resource in (arn, *load_balancer.listeners):
         backend.tagging_service.delete_all_tags_for_resource(resource)
     del backend.load_balancers[arn]
@@ -224,7 +240,7 @@ def set_subnets(original, self):
     ec2 = backend.ec2_backend
     for interface in _held_interfaces(ec2, load_balancer):
         if interface.subnet not in subnets:
-            remove_interface(ec2, interface)
+            let_go(ec2, interface)
     _hold_interfaces(ec2, load_balancer, [subnet for subnet in subnets if subnet not in load_balancer.subnets])
     load_balancer.subnets = subnets
     return ActionResult({"AvailabilityZones": [models.AvailabilityZone(subnet) for subnet in subnets]})
@@ -487,7 +503,7 @@ def few_known_resources(self):
         self.elbv2_backend._get_resource_by_arn(arn)
 
 
-def _paged(method: str, result: str) -> None:
+def _paged(method: str, result: str, not_found: type[ELBClientError]) -> None:
     @corrects(ELBV2Response, method)
     def describe(original, self):
         size = self._get_int_param("PageSize", 400)
@@ -495,15 +511,19 @@ def _paged(method: str, result: str) -> None:
             raise ValidationError(
                 f"1 validation error detected: Value '{size}' at 'pageSize' failed to satisfy constraint"
             )
-        marker = self._get_param("Marker")
+        marker, names = self._get_param("Marker"), self._get_param("Names")
         for member in ("PageSize", "Marker"):
             self.params.pop(member, None)
         self.params["PageSize"] = 10**9
-        items = list(original(self).result[result])
+        left_out = listings.hidden(self.current_account)
+        found = list(original(self).result[result])
+        items = [item for item in found if item.arn not in left_out]
+        if names and len(items) < len(found):
+            raise not_found()
         shown, token = Page.of(self, marker, size).cut(items)
         return ActionResult({result: shown, "NextMarker": token})
 
 
-_paged("describe_load_balancers", "LoadBalancers")
-_paged("describe_target_groups", "TargetGroups")
-_paged("describe_listeners", "Listeners")
+_paged("describe_load_balancers", "LoadBalancers", LoadBalancerNotFoundError)
+_paged("describe_target_groups", "TargetGroups", TargetGroupNotFoundError)
+_paged("describe_listeners", "Listeners", ListenerNotFoundError)

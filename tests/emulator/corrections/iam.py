@@ -6,6 +6,7 @@ Corrects moto/iam/models.py and moto/iam/responses.py.
 import functools
 import json
 import re
+import time
 
 from moto.core.responses import ActionResult
 from moto.iam.aws_managed_policies import aws_managed_policies_data
@@ -19,8 +20,10 @@ from moto.iam.models import AWSManagedPolicy, IAMBackend, InstanceProfile
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.iam.responses import IamResponse
 
+from .. import conditions
+from . import listings
 from .listings import Page
-from .patching import before, corrects
+from .patching import after, before, corrects
 
 _NAME = re.compile(r"[\w+=,.@-]+")
 MAX_ROLE_NAME = 64
@@ -106,6 +109,29 @@ def role_must_be_in_profile(self, profile_name, role_name):
         raise NotFoundException(f"Role {role_name} not found in instance profile {profile_name}")
 
 
+# EC2 gets to know instance profiles some time after IAM does.
+
+
+@after(IAMBackend, "create_instance_profile")
+def new_profile(self, name, *args, **kwargs):
+    _unknown_for_a_while(self.get_instance_profile(name), self.account_id)
+
+
+@after(IAMBackend, "add_role_to_instance_profile")
+def profile_with_new_role(self, profile_name, role_name):
+    _unknown_for_a_while(self.get_instance_profile(profile_name), self.account_id)
+
+
+def _unknown_for_a_while(profile: InstanceProfile, account: str) -> None:
+    profile.unknown_until = time.monotonic() + conditions.of(account).profile_seconds
+
+
+def is_unknown_yet(profile: InstanceProfile, account: str) -> bool:
+    if not conditions.of(account).profile_seconds:
+        return False
+    return time.monotonic() < getattr(profile, "unknown_until", 0)
+
+
 # Listings
 
 
@@ -115,8 +141,11 @@ def _page(response, items: list) -> tuple[list, str | None]:
 
 
 def _under_path(response, items) -> list:
-    prefix = response._get_param("PathPrefix") or "/"
-    return sorted((item for item in items if item.path.startswith(prefix)), key=lambda item: item.name)
+    prefix, left_out = response._get_param("PathPrefix") or "/", listings.hidden(response.current_account)
+    return sorted(
+        (item for item in items if item.path.startswith(prefix) and item.name not in left_out),
+        key=lambda item: item.name,
+    )
 
 
 @corrects(IamResponse, "list_roles")

@@ -36,6 +36,17 @@ def forget(account: str) -> None:
         _results.pop(account, None)
 
 
+def results(account: str) -> dict:
+    """What the account's tokens are answered with."""
+    with _lock:
+        return dict(_results.get(account, {}))
+
+
+def set_results(account: str, results: dict) -> None:
+    with _lock:
+        _results[account] = results
+
+
 def _idempotent(method: str) -> None:
     @corrects(EC2Response, method)
     def once(original, self):

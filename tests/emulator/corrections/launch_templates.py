@@ -17,6 +17,7 @@ from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
 from moto.ec2.responses import EC2Response
 
+from . import listings
 from .ec2_tags import forget_tags
 from .listings import Listing, Page, taken_filters
 from .patching import adds, corrects
@@ -229,7 +230,15 @@ def describe_launch_templates(original, self):
     templates += [self.ec2_backend.describe_launch_templates(template_names=[name])[0] for name in names]
     if not ids and not names:
         templates = list(self.ec2_backend.launch_templates.values())
-    shown, token = page.cut([template for template in templates if TEMPLATES.accepts(template, filters)])
+    left_out = listings.hidden(self.current_account)
+    if names and any(template.id in left_out for template in templates):
+        raise EC2ClientError(
+            "InvalidLaunchTemplateName.NotFoundException",
+            "At least one of the launch templates specified in the request does not exist.",
+        )
+    shown, token = page.cut(
+        [template for template in templates if TEMPLATES.accepts(template, filters) and template.id not in left_out]
+    )
     return ActionResult({"LaunchTemplates": [_template_view(self, template) for template in shown], "NextToken": token})
 
 

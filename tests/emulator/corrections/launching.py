@@ -15,6 +15,9 @@ from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYP
 from moto.ec2.utils import convert_tag_spec
 from moto.iam.models import iam_backends
 
+from .. import conditions, later
+from .iam import is_unknown_yet
+
 _DEFAULT_TYPE = "m1.small"
 
 
@@ -223,8 +226,26 @@ class Launch:
             settings = self.devices[name]
             volume.iops = settings.get("Iops") or (3000 if volume.volume_type == "gp3" else volume.iops)
             volume.throughput = settings.get("Throughput") or (125 if volume.volume_type == "gp3" else None)
+        _boot(instance)
         if profile is not None:
             self.backend.associate_iam_instance_profile(instance.id, iam_instance_profile_name=profile.name)
+
+
+def _boot(instance) -> None:
+    def run():
+        if instance.state == "pending":
+            set_state(instance, "running")
+
+    set_state(instance, "pending")
+    account = instance.ec2_backend.account_id
+    later.do(account, conditions.of(account).pending_seconds, run)
+
+
+_STATE_CODES = {"pending": 0, "running": 16, "shutting-down": 32}
+
+
+def set_state(instance, name: str) -> None:
+    instance._state.name, instance._state.code = name, _STATE_CODES[name]
 
 
 def find_profile(backend, wanted: dict):
@@ -232,6 +253,8 @@ def find_profile(backend, wanted: dict):
     profiles = iam_backends[backend.account_id][backend.partition].instance_profiles.values()
     for profile in profiles:
         if profile.name == wanted.get("Name") or profile.arn == wanted.get("Arn"):
+            if is_unknown_yet(profile, backend.account_id):
+                break
             return profile
     member, value = ("name", wanted["Name"]) if wanted.get("Name") else ("arn", wanted.get("Arn"))
     raise EC2ClientError(
@@ -252,12 +275,12 @@ def is_offered(region: str, zone: str, instance_type: str) -> bool:
 
 def end_interfaces(instance) -> None:
     """At an instance's end its interfaces go, or, when they were there before it, come free for the next one."""
-    from .addresses import remove_interface
+    from .addresses import let_go
 
     backend = instance.ec2_backend
     for interface in list(instance.nics.values()):
         goes = interface.delete_on_termination
         instance.detach_eni(interface)
         if goes and interface.id in backend.enis:
-            remove_interface(backend, interface)
+            let_go(backend, interface)
     instance.nics = {}

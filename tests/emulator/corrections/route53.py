@@ -19,8 +19,9 @@ from moto.route53.exceptions import InvalidInput, Route53ClientError
 from moto.route53.models import RecordSet, Route53Backend, reverse_domain_name
 from moto.route53.responses import Route53
 
+from .. import conditions, later
+from . import listings
 from .elbv2 import HOSTED_ZONES
-from .listings import largest_pages
 from .patching import after, before, corrects
 
 MAX_RECORDS_PER_BATCH = 1000
@@ -177,7 +178,9 @@ def _with_change_id(method: str) -> None:
         answer = original(self)
         identifier = "C" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(20))
         change = {"Id": f"/change/{identifier}", "Status": "PENDING", "SubmittedAt": utcnow()}
-        self.backend.changes[identifier] = {**change, "Status": "INSYNC"}
+        known = self.backend.changes[identifier] = dict(change)
+        pending = conditions.of(self.current_account).pending_seconds
+        later.do(self.current_account, pending, lambda: known.update(Status="INSYNC"))
         return ActionResult({**answer.result, "ChangeInfo": change})
 
 
@@ -193,7 +196,7 @@ for _method in (
 
 @corrects(Route53, "get_change")
 def get_change(original, self):
-    """In sync at the first look. An unknown change is refused; moto knows them all."""
+    """In sync at once, or in its time. An unknown change is refused; moto knows them all."""
     identifier = self._get_param("Id").rsplit("/", 1)[-1]
     if identifier not in self.backend.changes:
         raise Route53ClientError("NoSuchChange", f"Could not find resource with ID: {identifier}")
@@ -248,9 +251,20 @@ def forget_zone_tags(self):
     self.backend.resource_tags.pop(self._get_param("Id").rsplit("/", 1)[-1], None)
 
 
+def _visible(zones, account: str) -> list:
+    left_out = listings.hidden(account)
+    return [zone for zone in zones if zone.resource_id not in left_out]
+
+
+@corrects(Route53Backend, "list_hosted_zones")
+def list_visible_zones(original, self, *args, **kwargs):
+    page, marker = original(self, *args, **kwargs)
+    return _visible(page, self.account_id), marker
+
+
 def _page_size(response, largest: int) -> int:
     size = min(response._get_int_param("MaxItems", largest), largest)
-    return min(size, largest_pages.get(response.current_account, size))
+    return min(size, listings.largest_pages.get(response.current_account, size))
 
 
 @before(Route53, "list_hosted_zones")
@@ -263,7 +277,8 @@ def list_hosted_zones_by_name(original, self):
     """All zones from a name on, in the order of their names read backwards; moto shows the named zone only."""
     wanted, after_id = self._get_param("DNSName"), self._get_param("HostedZoneId")
     size = _page_size(self, 100)
-    ordered = sorted(self.backend.zones.values(), key=lambda zone: (reverse_domain_name(zone.name), zone.resource_id))
+    zones = _visible(self.backend.zones.values(), self.current_account)
+    ordered = sorted(zones, key=lambda zone: (reverse_domain_name(zone.name), zone.resource_id))
     if wanted:
         start = (reverse_domain_name(wanted.lower()), after_id or "")
         ordered = [zone for zone in ordered if (reverse_domain_name(zone.name), zone.resource_id) >= start]

@@ -10,8 +10,10 @@ import json
 import re
 from urllib.parse import unquote
 
+import xmltodict
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket, PublicAccessBlock, S3Backend, s3_backends
+from moto.s3.responses import S3Response
 
 from ..calls import Answer, Call
 from .patching import corrects
@@ -84,6 +86,18 @@ def create_bucket(original, self, *args, **kwargs):
     }
     bucket.ownership_rule = "BucketOwnerEnforced"
     return bucket
+
+
+@corrects(S3Response, "_bucket_response_put")
+def create_tagged_bucket(original, self, request, bucket_name, querystring):
+    """A bucket can be made with tags, which moto leaves out."""
+    answer = original(self, request, bucket_name, querystring)
+    if not querystring and self.body:
+        configuration = xmltodict.parse(self.body, force_list=("Tag",)).get("CreateBucketConfiguration") or {}
+        tags = (configuration.get("Tags") or {}).get("Tag", [])
+        if tags:
+            self.backend.put_bucket_tagging(bucket_name, {tag["Key"]: tag.get("Value") or "" for tag in tags})
+    return answer
 
 
 @corrects(S3Backend, "delete_bucket_encryption")

@@ -240,6 +240,22 @@ ExecStop=/usr/local/lib/kclust/start stop
 Environment=HOME=/root
 TimeoutStopSec=60
 KCLUST_END
+  put 600 '/etc/kclust/admins.yaml' <<'KCLUST_END'
+# Those who get a credential from kclust may do everything. Made when the cluster is new, and left alone from then on: to take the right
+# away, empty `subjects`.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: "kclust:admins"
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: cluster-admin
+subjects:
+- apiGroup: rbac.authorization.k8s.io
+  kind: Group
+  name: "kclust:admins"
+KCLUST_END
   put 600 '/etc/kubernetes/apiserver/admission.yaml' <<'KCLUST_END'
 # Events beyond these rates are refused: what runs wild must not crowd everything else out of etcd. Clients that behave send fewer for
 # one object by themselves.
@@ -1225,6 +1241,14 @@ cluster_phases() {
   phase upload-config all
   phase bootstrap-token --skip-token-print
   phase addon all
+  bind_admins
+}
+
+# bind_admins: those who get a credential from kclust. What is there stays as it is: somebody may have taken the right from them.
+bind_admins() {
+  local output
+  output=$(kubectl --kubeconfig /etc/kubernetes/admin.conf create --filename /etc/kclust/admins.yaml 2>&1) ||
+    [[ $output = *AlreadyExists* ]] || fail "kubectl create: $(summary "$output")"
 }
 
 # instance_runs ID: whether it does, or may: without an answer of EC2 it is taken to run.
@@ -1244,7 +1268,7 @@ may_take_over() {
 set_up_cluster() {
   local marker holder begin=$SECONDS
   # What was done before a restore may not be in the snapshot.
-  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml | cut -c 1-16)${RESTORE_EPOCH:+-$RESTORE_EPOCH}
+  marker=control-plane/phases-$(sha256sum /etc/kclust/cluster.yaml /etc/kclust/admins.yaml | sha256sum | cut -c 1-16)${RESTORE_EPOCH:+-$RESTORE_EPOCH}
   until s3_exists "$marker"; do
     if s3_create "$marker.lock" "$INSTANCE_ID"; then
       holder=$INSTANCE_ID

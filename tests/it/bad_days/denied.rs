@@ -10,10 +10,10 @@ use serde_json::{Value as Json, json};
 use super::{CREATE, DELETE, SPEC};
 use crate::harness::Account;
 
-type Action = (String, String);
+pub type Action = (String, String);
 
 /// What the policy of the operator must allow for a call: the name of the action in IAM, where it is not the call's own.
-fn permission((service, action): &Action) -> String {
+pub fn permission((service, action): &Action) -> String {
     let service = if service == "elbv2" { "elasticloadbalancing" } else { service };
     let action = match (service, action.as_str()) {
         ("s3", "ListObjectsV2" | "HeadBucket") => "ListBucket",
@@ -27,7 +27,7 @@ fn permission((service, action): &Action) -> String {
     format!("{service}:{action}")
 }
 
-fn denial((service, action): &Action) -> Json {
+pub fn denial((service, action): &Action) -> Json {
     let code = match service.as_str() {
         "ec2" => "UnauthorizedOperation",
         "ssm" => "AccessDeniedException",

@@ -1,8 +1,10 @@
 //! Commands that end before their work is done, and what the same command does then.
 
+use std::io::Write as _;
+
 use serde_json::{Value as Json, json};
 
-use super::{CLUSTER, CREATE, DELETE, SPEC};
+use super::{CLUSTER, CREATE, DELETE, SPEC, changed};
 use crate::harness::{Account, Running};
 
 /// Every call takes its time, so that there is a middle to be interrupted in.
@@ -10,13 +12,13 @@ fn slow(account: &Account) {
     account.set_faults(&json!([{ "latency_ms": 40 }]));
 }
 
-fn is_change(call: &Json) -> bool {
+pub(super) fn is_change(call: &Json) -> bool {
     let action = call["action"].as_str().unwrap();
     call["service"] != "s3" && !["Describe", "Get", "List"].iter().any(|verb| action.starts_with(verb))
 }
 
 /// Waits until nobody is asking any more: what a dead process had asked for has happened by then.
-fn settled(account: &Account) {
+pub(super) fn settled(account: &Account) {
     account.wait_for_calls("the end of all calls", |calls| calls.iter().all(|call| !call["end"].is_null()));
 }
 
@@ -131,6 +133,59 @@ fn killed_while_a_cluster_is_deleted() {
         settled(&account);
         account.set_faults(&json!([]));
         account.is_clean_after_delete(&before);
+    }
+}
+
+/// Killed while it takes a tag of the spec away, and by then the spec in the state is the new one: the tag goes all the same.
+#[test]
+fn killed_while_a_tag_is_removed() {
+    let tag = |world: &Json| {
+        let vpcs = world["regions"]["us-east-1"]["vpcs"].as_object().unwrap();
+        vpcs.values().next().unwrap()["tags"]["team"].clone()
+    };
+    let account = Account::new();
+    let tagged = account.file("tagged.yaml", &changed("spec:", "spec:\n  tags: {team: ml}"));
+    account.kclust(&["create", "-f", &tagged, "--yes", "-q"]).expect(0);
+    assert_eq!(tag(&account.world()), "ml");
+    let (running, mut begin) = Running::held(&account.command(&["update", "-f", SPEC, "--yes", "-q"]));
+    let untag = json!({ "service": "ec2", "action": "DeleteTags", "do": "kill", "pid": running.pid(), "times": 1 });
+    account.set_faults(&json!([untag]));
+    begin.write_all(b"\n").unwrap();
+    running.wait().expect(-1);
+    settled(&account);
+    account.set_faults(&json!([]));
+    account.kclust(&["update", CLUSTER, "--yes", "-q"]).expect(0);
+    assert_eq!(tag(&account.world()), Json::Null);
+    account.has_one_whole_cluster();
+    let facts: Json = serde_json::from_str(&account.state_object(&format!("{CLUSTER}/facts.json"))).unwrap();
+    assert_eq!(facts["facts"]["userTags"], json!([]));
+}
+
+/// Killed when nothing is left to do but to say so: the same command ends it, and does nothing else.
+#[test]
+fn killed_with_its_last_call() {
+    // Its bucket is there before, as it is then.
+    let account = Account::with_cluster();
+    account.kclust(&DELETE).expect(0);
+    account.forget_calls();
+    account.kclust(&CREATE).expect(0);
+    let calls = account.calls().len();
+    account.kclust(&DELETE).expect(0);
+    for skip in [calls - 2, calls - 1] {
+        let (running, mut begin) = Running::held(&account.command(&CREATE));
+        account.set_faults(&json!([{ "do": "kill", "pid": running.pid(), "skip": skip, "times": 1 }]));
+        begin.write_all(b"\n").unwrap();
+        running.wait().expect(-1);
+        settled(&account);
+        account.set_faults(&json!([]));
+        assert!(account.state_keys().contains(&format!("{CLUSTER}/lock")));
+        let resources = account.resources();
+        account.kclust(&["create", "-f", SPEC]).expect(0);
+        assert_eq!(account.resources(), resources);
+        let ledger: Json = serde_json::from_str(&account.state_object(&format!("{CLUSTER}/ledger.json"))).unwrap();
+        assert!(ledger["finishedAt"].is_string(), "the ledger is open: {ledger}");
+        account.has_one_whole_cluster();
+        account.kclust(&DELETE).expect(0);
     }
 }
 

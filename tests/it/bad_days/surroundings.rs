@@ -107,3 +107,13 @@ fn a_full_disk() {
     let told = Running::start_with(&mut command).wait();
     told.fails(1, &["could not write the result", "No space left on device"]);
 }
+
+/// AWS says no more than that it does not know the credentials.
+#[test]
+fn a_region_that_is_not_enabled() {
+    let account = Account::new();
+    let file = account.file("south.yaml", &changed("us-east-1", "af-south-1"));
+    let words = ["the region af-south-1 is not enabled for this account, or does not exist", "are good for us-east-1"];
+    let run = account.refuses(&["create", "-f", &file, "--yes"], 1, &words);
+    assert!(!run.stderr.contains("set credentials"), "{}", run.stderr);
+}

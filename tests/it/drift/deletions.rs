@@ -11,7 +11,7 @@ use super::Cluster;
 use super::fields::change_record;
 
 /// Something deleted, and what `update` makes of it.
-struct Deletion {
+pub(super) struct Deletion {
     kind: Kind,
     meddle: fn(&Cluster),
     expected: &'static [&'static str],
@@ -21,7 +21,7 @@ fn deletion(kind: Kind, expected: &'static [&'static str], meddle: fn(&Cluster))
     Deletion { kind, meddle, expected }
 }
 
-fn put_right(cluster: &Cluster, deletions: Vec<Deletion>) {
+pub(super) fn put_right(cluster: &Cluster, deletions: Vec<Deletion>) {
     for deletion in &deletions {
         (deletion.meddle)(cluster);
     }
@@ -65,8 +65,15 @@ fn delete_profile(c: &Cluster, name: &str) {
     c.run(c.iam.delete_instance_profile().instance_profile_name(profile).send());
 }
 
+/// Deletes something of most kinds of an `ha-private`.
+pub fn delete_of_most_kinds(cluster: &Cluster) {
+    for deletion in single() {
+        (deletion.meddle)(cluster);
+    }
+}
+
 /// On `ha-private`; each alone, in one go.
-fn single() -> Vec<Deletion> {
+pub(super) fn single() -> Vec<Deletion> {
     vec![
         // The route leads nowhere then.
         deletion(
@@ -118,7 +125,7 @@ fn single() -> Vec<Deletion> {
 }
 
 /// On `ha-private`: things with parts, and with others that refer to them.
-fn with_dependents() -> Vec<Deletion> {
+pub(super) fn with_dependents() -> Vec<Deletion> {
     vec![
         deletion(
             Kind::RouteTable,
@@ -166,7 +173,7 @@ fn with_dependents() -> Vec<Deletion> {
 }
 
 /// On `ha-private`: the load balancer, and the security group that nothing holds any more.
-fn of_the_api() -> Vec<Deletion> {
+pub(super) fn of_the_api() -> Vec<Deletion> {
     vec![
         deletion(Kind::LoadBalancer, &["create LoadBalancer/api", "create Listener/api", "update DnsRecord/api"], |c| {
             c.run(c.elbv2.delete_load_balancer().load_balancer_arn(c.id("LoadBalancer/api")).send());
@@ -193,7 +200,7 @@ fn of_the_api() -> Vec<Deletion> {
 }
 
 /// On `ml-spot-gpu`: the address of a slot, to which the record leads.
-fn of_a_slot() -> Vec<Deletion> {
+pub(super) fn of_a_slot() -> Vec<Deletion> {
     vec![
         deletion(Kind::ElasticIp, &["create ElasticIp/cp-1", "update DnsRecord/api"], |c| {
             let call = c.ec2.describe_addresses().allocation_ids(c.id("ElasticIp/cp-1"));

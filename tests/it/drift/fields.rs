@@ -21,7 +21,7 @@ use crate::harness::example;
 const SETTINGS: &str = "ControlPlaneSettings/settings";
 
 /// A field of a resource, what somebody made of it and what it goes back to.
-struct Case {
+pub(super) struct Case {
     resource: &'static str,
     path: &'static str,
     from: Json,
@@ -38,7 +38,7 @@ fn too(resource: &'static str, path: &'static str, from: Json, to: Json) -> Case
     case(resource, path, from, to, |_| {})
 }
 
-fn put_right(cluster: &Cluster, cases: Vec<Case>) {
+pub(super) fn put_right(cluster: &Cluster, cases: Vec<Case>) {
     for case in &cases {
         (case.meddle)(cluster);
     }
@@ -101,7 +101,7 @@ fn foreign_target_group(c: &Cluster) -> String {
 }
 
 /// An image that exists and that no machine of the cluster has.
-fn other_image(c: &Cluster) -> String {
+pub(super) fn other_image(c: &Cluster) -> String {
     let call = c.ec2.describe_launch_template_versions().launch_template_id(c.id("LaunchTemplate/cp-1")).versions("$Default");
     let version = c.run(call.send()).launch_template_versions.unwrap().remove(0);
     let own = version.launch_template_data.unwrap().image_id;
@@ -160,7 +160,7 @@ fn other_template(c: &Cluster) {
 }
 
 /// On `ha-private`.
-fn private_cases() -> Vec<Case> {
+pub(super) fn private_cases() -> Vec<Case> {
     vec![
         case("Vpc/main", "dnsHostnames", json!(false), json!(true), |c| {
             c.run(c.ec2.modify_vpc_attribute().vpc_id(c.id("Vpc/main")).enable_dns_hostnames(off()).send());
@@ -386,7 +386,7 @@ fn private_cases() -> Vec<Case> {
 }
 
 /// Tags of each kind that AWS shows with the resource, on `ha-private`.
-fn tag_cases() -> Vec<Case> {
+pub(super) fn tag_cases() -> Vec<Case> {
     let team = |resource, meddle| case(resource, "tags.team", json!("others"), json!("ml-platform"), meddle);
     vec![
         team("Vpc/main", |c| c.tag("Vpc/main", "team", "others")),
@@ -412,7 +412,7 @@ fn tag_cases() -> Vec<Case> {
 }
 
 /// On `ml-spot-gpu`: public addresses of slots, several instance types, a record of addresses.
-fn public_cases() -> Vec<Case> {
+pub(super) fn public_cases() -> Vec<Case> {
     vec![
         case("AutoscalingGroup/spot", "mixedInstances.instanceTypes", json!(["c6i.large"]), json!(ANY), |c| {
             let distribution = asg::InstancesDistribution::builder()
@@ -606,6 +606,7 @@ fn facts(cluster: &kclust::spec::Cluster) -> Facts {
         network: None,
         slot_addresses: fixed_addresses(cluster).into_iter().collect(),
         manifests: BTreeMap::new(),
+        user_tags: Default::default(),
         state: StateLocation { bucket: "b".to_owned(), prefix: "p".to_owned(), region: "us-east-1".to_owned() },
     }
 }

@@ -1,9 +1,10 @@
-//! The tag that says which of the cluster's resources a thing is, taken away. A thing without it is not seen: what would be made
-//! in its place AWS refuses, or the plan does; where AWS knows it by a name it is tagged again.
+//! The tags that say which of the cluster's resources a thing is, taken away. The state knows its id: it is tagged again, as the
+//! plan says, and a removal finds it. Where the state does not help, it is told, and nothing is made in its place.
 
 use serde_json::Value as Json;
 
 use super::Cluster;
+use crate::harness::Account;
 
 const ID: &str = "kclust.dev/id";
 
@@ -11,8 +12,6 @@ const ID: &str = "kclust.dev/id";
 enum Outcome {
     /// The same thing has the tag again.
     Tagged,
-    /// There is no plan: exit code 2, and nothing was changed.
-    NoPlan,
     /// It is told, exit code 1, and no second one was made.
     Refused,
 }
@@ -53,13 +52,14 @@ fn things_that_lost_their_id_are_not_made_twice() {
     let c = &cluster;
     let pair = c.full_name("KeyPair/ssh-");
     let cases = [
-        ("Vpc/main", Outcome::Refused),
-        ("Subnet/private-us-east-1a", Outcome::NoPlan),
-        ("ElasticIp/nat-us-east-1a", Outcome::NoPlan),
-        ("SecurityGroup/control-plane", Outcome::Refused),
-        ("InternetGateway/main", Outcome::Refused),
-        ("NatGateway/us-east-1a", Outcome::Refused),
-        (pair.as_str(), Outcome::Refused),
+        ("Vpc/main", Outcome::Tagged),
+        ("Subnet/private-us-east-1a", Outcome::Tagged),
+        ("ElasticIp/nat-us-east-1a", Outcome::Tagged),
+        ("SecurityGroup/control-plane", Outcome::Tagged),
+        ("InternetGateway/main", Outcome::Tagged),
+        ("NatGateway/us-east-1a", Outcome::Tagged),
+        ("RouteTable/private-us-east-1a", Outcome::Tagged),
+        (pair.as_str(), Outcome::Tagged),
         ("NetworkInterface/cp-1", Outcome::Tagged),
         ("AutoscalingGroup/workers", Outcome::Refused),
         ("Volume/cp-1", Outcome::Tagged),
@@ -71,7 +71,6 @@ fn things_that_lost_their_id_are_not_made_twice() {
         let run = c.update(&["--yes"]);
         let code = match outcome {
             Outcome::Tagged => 0,
-            Outcome::NoPlan => 2,
             Outcome::Refused => 1,
         };
         assert_eq!(run.code, code, "{name}:\n{}{}", run.stdout, run.stderr);
@@ -84,4 +83,31 @@ fn things_that_lost_their_id_are_not_made_twice() {
         }
         c.settled();
     }
+}
+
+/// Neither the tag of kclust nor that of the cluster: what is planned is to set them again, and what is removed is all of it.
+#[test]
+fn things_that_lost_all_tags_are_the_clusters_still() {
+    let account = Account::new().with_zone("example.com");
+    let before = account.world();
+    let cluster = Cluster::of_file(account, "examples/ha-private.yaml", "prod.example.com", "us-east-1");
+    let c = &cluster;
+    let lost = ["Vpc/main", "Subnet/private-us-east-1b", "RouteTable/private-us-east-1b", "NatGateway/us-east-1b"];
+    let lose = || {
+        for name in lost {
+            c.untag(name, ID);
+            c.untag(name, "kubernetes.io/cluster/prod.example.com");
+        }
+    };
+    lose();
+    c.put_right_all(&lost.map(|name| format!("update {name}")).iter().map(String::as_str).collect::<Vec<_>>());
+    lose();
+    // One that somebody gave to another cluster is that one's.
+    c.tag("NatGateway/us-east-1b", "kubernetes.io/cluster/other.example.com", "owned");
+    assert!(super::titles(&c.plan()).contains(&"create NatGateway/us-east-1b".to_owned()));
+    c.untag("NatGateway/us-east-1b", "kubernetes.io/cluster/other.example.com");
+    c.account.kclust(&["delete", "prod.example.com", "--yes", "-q"]).expect(0);
+    let after = c.account.world();
+    assert_eq!(after["regions"], before["regions"]);
+    assert_eq!(c.account.defects(), Vec::<Json>::new());
 }

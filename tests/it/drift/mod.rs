@@ -1,9 +1,10 @@
 //! What others change behind kclust's back is found and put right; what the operator changes in the spec happens.
 
-mod deletions;
+pub mod deletions;
 mod existing_vpc;
 mod fields;
 mod identity;
+mod least_privilege;
 mod spec_changes;
 
 use std::cell::RefCell;

@@ -8,12 +8,33 @@ use crate::harness::{Account, repository, run};
 
 /// Runs a command on a terminal of 80 columns; its questions are answered one after the other.
 fn on_a_terminal(account: &Account, args: &[&str], typed: &str) -> (i32, String) {
+    run_on_a_terminal(account, args, (80, 24), typed, &[])
+}
+
+/// Runs a command that asks nothing on a terminal of this size. Ctrl-C is typed when the time has been shown for the third time: that
+/// is where a watch redraws.
+pub(super) fn on_a_terminal_of(
+    account: &Account,
+    args: &[&str],
+    size: (usize, usize),
+    variables: &[(&str, &str)],
+) -> (i32, String) {
+    run_on_a_terminal(account, args, size, "", variables)
+}
+
+fn run_on_a_terminal(
+    account: &Account,
+    args: &[&str],
+    (columns, lines): (usize, usize),
+    typed: &str,
+    variables: &[(&str, &str)],
+) -> (i32, String) {
     const PTY: &str = "
 import fcntl, os, pty, struct, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
-    os.execv(sys.argv[2], sys.argv[2:])
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', int(sys.argv[3]), int(sys.argv[2]), 0, 0))
+    os.execv(sys.argv[4], sys.argv[4:])
 answers = sys.argv[1].split()
 shown = b''
 try:
@@ -22,6 +43,9 @@ try:
         shown += chunk
         if shown.endswith((b'[y/N] ', b'y or n: ', b'): ')) and answers:
             os.write(terminal, answers.pop(0).encode() + b'\\n')
+        if shown.count(b' UTC') >= 3:
+            os.write(terminal, b'\\x03')
+            shown = b''
 except OSError:
     pass
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
@@ -29,15 +53,15 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     let like = account.command(args);
     let python = std::env::var_os("KCLUST_VENV").map_or_else(|| repository().join(".venv"), Into::into).join("bin/python");
     let mut command = Command::new(python);
-    command.args(["-c", PTY, typed]).arg(like.get_program()).args(like.get_args());
+    command.args(["-c", PTY, typed, &columns.to_string(), &lines.to_string()]).arg(like.get_program()).args(like.get_args());
     command.current_dir(repository()).env_clear().envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env("TERM", "xterm-256color").stdin(Stdio::from(File::open("/dev/null").unwrap()));
+    command.env("TERM", "xterm-256color").envs(variables.iter().copied()).stdin(Stdio::from(File::open("/dev/null").unwrap()));
     let run = run(&mut command);
     (run.code, run.stdout.replace("\r\n", "\n"))
 }
 
 /// The text without escape codes. What was redrawn stays.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |kept, part| {

@@ -1,4 +1,4 @@
-//! Text → tree: YAML with the byte range of every node. The only file that knows the YAML parser.
+//! Text → tree: YAML with the byte range of every node. The only file that knows the YAML parser. No I/O.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,14 +12,20 @@ use crate::diag::Diagnostic;
 const MAX_NODES: usize = 500_000;
 
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// A scalar's text or a flow collection's brackets; for a block collection the key (or first entry) that introduces it.
     pub span: Range<usize>,
+    /// The bytes of the node, from its first to its last, for whoever changes the text; without its tag and anchor. Empty where a key or
+    /// a dash has no value. A list in a block begins at its first dash or at what stands behind that. Where the node is an alias, those of
+    /// the alias, while the nodes in it are where the anchor is.
+    pub extent: Range<usize>,
+    /// A collection in brackets.
+    pub flow: bool,
     pub value: Value,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     /// `plain` when written without quotes and not as a block.
     Scalar {
@@ -32,21 +38,21 @@ pub(super) enum Value {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     pub key_span: Range<usize>,
     pub value: Node,
 }
 
 impl Node {
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
             Value::Null | Value::Scalar { .. } | Value::List(_) => None,
         }
     }
 
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, .. } => Some(text),
             Value::Null | Value::List(_) | Value::Map(_) => None,
@@ -56,7 +62,7 @@ impl Node {
 
 /// The documents of `text` that are not empty. Reported is what can be said without knowing what they mean: duplicate keys, and the
 /// first violation of YAML's grammar. After that one a parser cannot go on, and there is nothing to return.
-pub(super) fn parse(text: &str, found: &mut Vec<Diagnostic>) -> Option<Vec<Node>> {
+pub(crate) fn parse(text: &str, found: &mut Vec<Diagnostic>) -> Option<Vec<Node>> {
     let mut builder = Builder { events: Parser::new_from_str(text), text, anchors: HashMap::new(), nodes: 0, found };
     let mut documents = Vec::new();
     loop {
@@ -117,7 +123,7 @@ impl<'t, P: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Builder<'t, '
                 let Some(node) = self.anchors.get(&id) else {
                     return self.stop(Diagnostic::error(start, "this alias stands inside the node that it repeats"));
                 };
-                let node = node.clone();
+                let node = Node { extent: start, ..node.clone() };
                 self.nodes += size(&node);
                 (0, node)
             }
@@ -138,11 +144,16 @@ impl<'t, P: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Builder<'t, '
             }
         };
         let first = items.first().map(|item| item.span.clone());
-        Some(Node { span: collection_span(style, start, end, first), value: Value::List(items) })
+        let flow = style == StructureStyle::Flow;
+        // The parser ends a block only where the next token begins.
+        let last = items.last().map(|item| item.extent.end);
+        let extent = start.start..if flow { end.end } else { last.unwrap_or(start.end) };
+        Some(Node { span: collection_span(style, start, end, first), extent, flow, value: Value::List(items) })
     }
 
     fn map(&mut self, style: StructureStyle, start: Range<usize>) -> Option<Node> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut last = start.end;
         let end = loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
@@ -157,6 +168,10 @@ impl<'t, P: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Builder<'t, '
             if block || value.span.is_empty() {
                 value.span = key_span.clone();
             }
+            if value.extent.is_empty() {
+                value.extent = key_span.end..key_span.end;
+            }
+            last = value.extent.end;
             let Some(key) = key.as_str().map(str::to_owned) else {
                 self.found.push(Diagnostic::error(key_span, "a key must be a word"));
                 continue;
@@ -170,7 +185,9 @@ impl<'t, P: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Builder<'t, '
             }
         };
         let first = entries.first().map(|entry| entry.key_span.clone());
-        Some(Node { span: collection_span(style, start, end, first), value: Value::Map(entries) })
+        let flow = style == StructureStyle::Flow;
+        let extent = start.start..if flow { end.end } else { last };
+        Some(Node { span: collection_span(style, start, end, first), extent, flow, value: Value::Map(entries) })
     }
 
     fn range(&self, span: &Span) -> Range<usize> {
@@ -200,7 +217,7 @@ fn scalar(text: &str, style: ScalarStyle, span: Range<usize>) -> Node {
     } else {
         Value::Scalar { text: text.to_owned(), plain }
     };
-    Node { span, value }
+    Node { span: span.clone(), extent: span, flow: false, value }
 }
 
 fn collection_span(style: StructureStyle, start: Range<usize>, end: Range<usize>, first: Option<Range<usize>>) -> Range<usize> {

@@ -1,0 +1,149 @@
+//! What kclust puts into kubectl's configuration for a cluster.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value as Json, json};
+
+use super::kubeconfig::{Entry, Section};
+use crate::pki::ClientCertificate;
+
+/// Version of kubectl's protocol for programs that make credentials (KEP 541).
+pub const EXEC_API_VERSION: &str = "client.authentication.k8s.io/v1";
+
+/// A cluster as kubectl reaches it.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Name of the cluster, and of its context and its user.
+    pub name: String,
+    /// Address of the API with scheme and port.
+    pub server: String,
+    /// Certificate of the cluster's authority in PEM.
+    pub ca: String,
+    pub user: User,
+}
+
+/// How kubectl proves who somebody is.
+#[derive(Debug, Clone)]
+pub enum User {
+    /// By a program that makes short-lived credentials.
+    Exec(Exec),
+    /// By a certificate that is written down.
+    Certificate(ClientCertificate),
+}
+
+/// A program and what it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    /// A word that is looked for on the `PATH`, or an absolute path.
+    pub command: String,
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+}
+
+impl Login {
+    /// In the order in which they are written: a context comes after what it names.
+    pub fn entries(&self) -> [Entry; 3] {
+        let entry = |section, fields, without| Entry { section, name: self.name.clone(), fields, without };
+        let (user, other_ways) = match &self.user {
+            User::Exec(exec) => (vec![("exec", exec.to_json())], &WITHOUT_EXEC[..]),
+            User::Certificate(ClientCertificate { certificate, key }) => (
+                vec![
+                    ("client-certificate-data", json!(STANDARD.encode(certificate))),
+                    ("client-key-data", json!(STANDARD.encode(key.expose()))),
+                ],
+                &WITHOUT_CERTIFICATE[..],
+            ),
+        };
+        [
+            entry(
+                Section::Clusters,
+                vec![("certificate-authority-data", json!(STANDARD.encode(&self.ca))), ("server", json!(self.server))],
+                &["certificate-authority", "insecure-skip-tls-verify", "tls-server-name"],
+            ),
+            entry(Section::Users, user, other_ways),
+            entry(Section::Contexts, vec![("cluster", json!(self.name)), ("user", json!(self.name))], &[]),
+        ]
+    }
+}
+
+impl Exec {
+    fn to_json(&self) -> Json {
+        let Self { command, args, env } = self;
+        let variables: Vec<Json> = env.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        json!({
+            "apiVersion": EXEC_API_VERSION,
+            "args": args,
+            "command": command,
+            "env": if variables.is_empty() { Json::Null } else { Json::Array(variables) },
+            "installHint": "The credentials of this cluster are made by kclust, which must be on the PATH.",
+            // Nothing is ever asked: kubectl keeps its standard input for itself.
+            "interactiveMode": "Never",
+            // With the authority that the cluster is trusted by, so that credentials of another cluster are not taken for its own.
+            "provideClusterInfo": true,
+        })
+    }
+}
+
+/// Fields of a user that say in another way who he is.
+const WITHOUT_EXEC: [&str; 9] = [
+    "client-certificate-data",
+    "client-key-data",
+    "client-certificate",
+    "client-key",
+    "token",
+    "tokenFile",
+    "username",
+    "password",
+    "auth-provider",
+];
+const WITHOUT_CERTIFICATE: [&str; 8] =
+    ["client-certificate", "client-key", "token", "tokenFile", "username", "password", "auth-provider", "exec"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Kubeconfig;
+    use crate::pki::Secret;
+
+    fn login(user: User) -> Login {
+        Login { name: "dev.k8s.local".into(), server: "https://api.dev:6443".into(), ca: "CA\n".into(), user }
+    }
+
+    fn exec(profile: Option<&str>) -> User {
+        User::Exec(Exec {
+            command: "kclust".into(),
+            args: ["credential", "--cluster", "dev.k8s.local", "--state", "s3://acme"].map(str::to_owned).into(),
+            env: profile.map(|profile| ("AWS_PROFILE".to_owned(), profile.to_owned())).into_iter().collect(),
+        })
+    }
+
+    fn put(kubeconfig: &mut Kubeconfig, user: User) {
+        login(user).entries().iter().for_each(|entry| kubeconfig.put(entry).unwrap());
+    }
+
+    #[test]
+    fn one_way_to_log_in_takes_the_place_of_the_other() {
+        let mut kubeconfig = Kubeconfig::new();
+        put(&mut kubeconfig, exec(None));
+        let by_exec = kubeconfig.as_str().to_owned();
+        assert!(by_exec.contains("      env: null\n") && by_exec.contains("      interactiveMode: Never\n"), "{by_exec}");
+        let certificate = ClientCertificate { certificate: "CERTIFICATE".into(), key: Secret::new("KEY") };
+        put(&mut kubeconfig, User::Certificate(certificate));
+        let text = kubeconfig.as_str();
+        assert!(!text.contains("exec") && text.contains(&format!("client-key-data: {}", STANDARD.encode("KEY"))), "{text}");
+        put(&mut kubeconfig, exec(None));
+        assert_eq!(kubeconfig.as_str(), by_exec);
+    }
+
+    #[test]
+    fn the_profile_is_that_of_the_last_time() {
+        let mut kubeconfig = Kubeconfig::new();
+        put(&mut kubeconfig, exec(None));
+        let without = kubeconfig.as_str().to_owned();
+        put(&mut kubeconfig, exec(Some("acme dev")));
+        let with = "      env:\n      - name: AWS_PROFILE\n        value: \"acme dev\"\n";
+        assert_eq!(kubeconfig.as_str(), without.replace("      env: null\n", with));
+        put(&mut kubeconfig, exec(Some("prod")));
+        assert!(kubeconfig.as_str().contains("        value: prod\n") && !kubeconfig.as_str().contains("acme dev"));
+    }
+}

@@ -1,0 +1,25 @@
+//! `kclust get resources`.
+
+use crate::cli::table::{Cell, Column, Tone, table};
+use crate::inventory::{ResourceRow, ResourceStatus};
+use crate::plan::TextStyle;
+
+const COLUMNS: [Column; 4] = [
+    Column::text("KIND").at_least(12),
+    Column::text("NAME").at_least(12),
+    Column::text("ID").at_least(21),
+    Column::text("STATE"),
+];
+
+/// A line for each resource.
+pub fn resource_table(rows: &[ResourceRow], style: TextStyle) -> String {
+    let row = |row: &ResourceRow| {
+        let tone = match row.status {
+            ResourceStatus::Ok => Tone::Plain,
+            ResourceStatus::Drifted | ResourceStatus::Surplus => Tone::Warning,
+            ResourceStatus::Missing => Tone::Bad,
+        };
+        vec![Cell::from(row.kind), Cell::from(&row.name), Cell::maybe(row.search.as_ref()), Cell::new(row.status.word(), tone)]
+    };
+    table(&COLUMNS, &rows.iter().map(row).collect::<Vec<_>>(), style)
+}

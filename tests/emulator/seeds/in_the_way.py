@@ -1,0 +1,122 @@
+"""Things of somebody else in a cluster's network, or that refer to it: AWS keeps the network while they are there."""
+
+from ..corrections.images import current_ubuntu
+from ..inside import Client
+from .parts import tagged
+
+_OWNER = {"Name": "somebody-elses", "team": "data"}
+
+
+def in_the_way(aws: Client, document: dict) -> dict:
+    """`make` names which. `cluster` is the cluster whose network it is."""
+    own = [{"Name": f"tag:kubernetes.io/cluster/{document['cluster']}", "Values": ["owned"]}]
+    vpc = document.get("vpc") or aws.ec2.describe_vpcs(Filters=own)["Vpcs"][0]["VpcId"]
+    place = {"Name": "vpc-id", "Values": [vpc]}
+    groups = aws.ec2.describe_security_groups(Filters=[*own, place])["SecurityGroups"]
+    nodes = next(group["GroupId"] for group in groups if group["GroupName"].startswith("nodes"))
+    subnets = aws.ec2.describe_subnets(Filters=[place])["Subnets"]
+    subnet = min(subnets, key=lambda found: found["CidrBlock"])["SubnetId"]
+    ec2 = aws.ec2
+    makers = {
+        "interface": lambda: ec2.create_network_interface(
+            SubnetId=subnet, Description="a function of the data team", **tagged("network-interface", _OWNER)
+        )["NetworkInterface"]["NetworkInterfaceId"],
+        "interface-with-group": lambda: ec2.create_network_interface(
+            SubnetId=subnet, Groups=[nodes], Description="in the nodes' group", **tagged("network-interface", _OWNER)
+        )["NetworkInterface"]["NetworkInterfaceId"],
+        "instance": lambda: ec2.run_instances(
+            ImageId=current_ubuntu(aws.region, "24.04", "amd64"),
+            InstanceType="m6i.large",
+            MinCount=1,
+            MaxCount=1,
+            SubnetId=subnet,
+            **tagged("instance", _OWNER),
+        )["Instances"][0]["InstanceId"],
+        "security-group": lambda: _group(ec2, vpc, "somebody-elses"),
+        "rule": lambda: _rule(ec2, document.get("rule_vpc", vpc), nodes),
+        "network-acl": lambda: ec2.create_network_acl(VpcId=vpc, **tagged("network-acl", _OWNER))["NetworkAcl"][
+            "NetworkAclId"
+        ],
+        "route-table": lambda: ec2.create_route_table(VpcId=vpc, **tagged("route-table", _OWNER))["RouteTable"][
+            "RouteTableId"
+        ],
+        "subnet": lambda: ec2.create_subnet(
+            VpcId=vpc, CidrBlock=document["cidr"], AvailabilityZone=f"{aws.region}a", **tagged("subnet", _OWNER)
+        )["Subnet"]["SubnetId"],
+        "vpc-endpoint": lambda: ec2.create_vpc_endpoint(
+            VpcId=vpc,
+            ServiceName=f"com.amazonaws.{aws.region}.ec2",
+            VpcEndpointType="Interface",
+            SubnetIds=[subnet],
+            **tagged("vpc-endpoint", _OWNER),
+        )["VpcEndpoint"]["VpcEndpointId"],
+        "peering": lambda: _peering(ec2, vpc),
+        "vpn-gateway": lambda: _vpn_gateway(ec2, vpc),
+        "load-balancer": lambda: aws.elbv2.create_load_balancer(
+            Name="somebody-elses",
+            Type="network",
+            Scheme="internal",
+            Subnets=[subnet],
+            Tags=[{"Key": "team", "Value": "data"}],
+        )["LoadBalancers"][0]["LoadBalancerArn"],
+    }
+    return {what: makers[what]() for what in document["make"]}
+
+
+def _group(ec2, vpc: str, name: str) -> str:
+    made = ec2.create_security_group(
+        GroupName=name, Description="of the data team", VpcId=vpc, **tagged("security-group", _OWNER)
+    )
+    return made["GroupId"]
+
+
+def _rule(ec2, vpc: str, nodes: str) -> str:
+    """A rule in a group of somebody else that lets the nodes in."""
+    group = _group(ec2, vpc, "database")
+    permission = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": nodes}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    return group
+
+
+def _peering(ec2, vpc: str) -> str:
+    other = ec2.create_vpc(CidrBlock="172.31.240.0/24", **tagged("vpc", _OWNER))["Vpc"]["VpcId"]
+    peering = ec2.create_vpc_peering_connection(
+        VpcId=other, PeerVpcId=vpc, **tagged("vpc-peering-connection", _OWNER)
+    )["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
+    return peering
+
+
+def _vpn_gateway(ec2, vpc: str) -> str:
+    gateway = ec2.create_vpn_gateway(Type="ipsec.1", **tagged("vpn-gateway", _OWNER))["VpnGateway"]["VpnGatewayId"]
+    ec2.attach_vpn_gateway(VpcId=vpc, VpnGatewayId=gateway)
+    return gateway
+
+
+def out_of_the_way(aws: Client, document: dict) -> dict:
+    """Their owner has removed what `in-the-way` has `made`."""
+    ec2 = aws.ec2
+    removers = {
+        "interface": lambda made: ec2.delete_network_interface(NetworkInterfaceId=made),
+        "interface-with-group": lambda made: ec2.delete_network_interface(NetworkInterfaceId=made),
+        "instance": lambda made: ec2.terminate_instances(InstanceIds=[made]),
+        "security-group": lambda made: ec2.delete_security_group(GroupId=made),
+        "rule": lambda made: ec2.delete_security_group(GroupId=made),
+        "network-acl": lambda made: ec2.delete_network_acl(NetworkAclId=made),
+        "route-table": lambda made: ec2.delete_route_table(RouteTableId=made),
+        "subnet": lambda made: ec2.delete_subnet(SubnetId=made),
+        "vpc-endpoint": lambda made: ec2.delete_vpc_endpoints(VpcEndpointIds=[made]),
+        "peering": lambda made: ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=made),
+        "vpn-gateway": lambda made: _detach(ec2, made),
+        "load-balancer": lambda made: aws.elbv2.delete_load_balancer(LoadBalancerArn=made),
+    }
+    for what, made in document["made"].items():
+        removers[what](made)
+    return {}
+
+
+def _detach(ec2, gateway: str) -> None:
+    (found,) = ec2.describe_vpn_gateways(VpnGatewayIds=[gateway])["VpnGateways"]
+    for attachment in found["VpcAttachments"]:
+        ec2.detach_vpn_gateway(VpnGatewayId=gateway, VpcId=attachment["VpcId"])
+    ec2.delete_vpn_gateway(VpnGatewayId=gateway)

@@ -1,0 +1,114 @@
+//! What does not pass, at every call: the command fails at once and says why, and without the refusal the same command converges.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+
+use super::kills::converges;
+use super::stage::{Action, Bench, Example};
+use super::tally::{Proof, Tally, sample, try_all};
+use super::{HA_PRIVATE, MINIMAL};
+use crate::bad_days::denied::{denial, permission};
+
+/// A refusal is not tried again. What does not need the refused call goes on, which takes no longer than all of it.
+const PROMPT: Duration = Duration::from_secs(10);
+
+struct Point {
+    stage: usize,
+    what: &'static str,
+    action: Action,
+}
+
+/// What AWS says when there are too many of a kind.
+fn quota((service, action): &Action) -> Option<Json> {
+    let (status, code) = match (service.as_str(), action.as_str()) {
+        ("ec2", "CreateVpc") => (400, "VpcLimitExceeded"),
+        ("ec2", "CreateSubnet") => (400, "SubnetLimitExceeded"),
+        ("ec2", "CreateInternetGateway") => (400, "InternetGatewayLimitExceeded"),
+        ("ec2", "CreateNatGateway") => (400, "NatGatewayLimitExceeded"),
+        ("ec2", "CreateRouteTable") => (400, "RouteTableLimitExceeded"),
+        ("ec2", "CreateRoute") => (400, "RouteLimitExceeded"),
+        ("ec2", "CreateSecurityGroup") => (400, "SecurityGroupLimitExceeded"),
+        ("ec2", "CreateVpcEndpoint") => (400, "VpcEndpointLimitExceeded"),
+        ("ec2", "CreateVolume") => (400, "VolumeLimitExceeded"),
+        ("ec2", "AllocateAddress") => (400, "AddressLimitExceeded"),
+        ("ec2", "AuthorizeSecurityGroupIngress") => (400, "RulesPerSecurityGroupLimitExceeded"),
+        ("elbv2", "CreateLoadBalancer") => (400, "TooManyLoadBalancers"),
+        ("elbv2", "CreateTargetGroup") => (400, "TooManyTargetGroups"),
+        ("elbv2", "CreateListener") => (400, "TooManyListeners"),
+        ("elbv2", "RegisterTargets") => (400, "TooManyTargets"),
+        ("iam", "CreateRole" | "CreateInstanceProfile") => (409, "LimitExceeded"),
+        ("autoscaling", "CreateAutoScalingGroup") => (400, "LimitExceeded"),
+        ("s3", "CreateBucket") => (400, "TooManyBuckets"),
+        _ => return None,
+    };
+    let message = "The maximum number has been reached.";
+    Some(json!({ "service": service, "action": action, "status": status, "code": code, "message": message }))
+}
+
+/// Who may not do this gives the lock back all the same: it runs out. And who may not read the bucket's tags did not make it.
+fn is_no_failure((service, action): &Action) -> bool {
+    service == "s3" && matches!(action.as_str(), "DeleteObject" | "GetBucketTagging")
+}
+
+fn points(bench: &Bench) -> Vec<Point> {
+    let mut points = Vec::new();
+    for (stage, command) in bench.stages.iter().enumerate() {
+        for action in command.actions() {
+            if quota(&action).is_some() {
+                points.push(Point { stage, what: "quota", action: action.clone() });
+            }
+            if !is_no_failure(&action) {
+                points.push(Point { stage, what: "denied", action });
+            }
+        }
+    }
+    points
+}
+
+fn name(bench: &Bench, point: &Point) -> String {
+    format!("{} {} {}:{}", bench.stages[point.stage].name, point.what, point.action.0, point.action.1)
+}
+
+fn attempt(bench: &Bench, point: &Point, _: &Tally) -> Result<Proof, String> {
+    let stage = &bench.stages[point.stage];
+    bench.begin(stage);
+    let refusal = match point.what {
+        "quota" => quota(&point.action).expect("a point of this action"),
+        _ => denial(&point.action),
+    };
+    bench.account.set_faults(&json!([refusal]));
+    let begun = Instant::now();
+    let run = bench.run(stage);
+    let elapsed = begun.elapsed();
+    bench.account.set_faults(&json!([]));
+    if elapsed > stage.elapsed + PROMPT {
+        return Err(format!("it failed after {elapsed:?}:\n{}", run.stderr));
+    }
+    match point.what {
+        "quota" => run.fails(1, &["The maximum number has been reached.", "ask for a higher limit in Service Quotas"]),
+        _ => run.fails(1, &["You are not authorized to do this", "permission", &permission(&point.action)]),
+    };
+    converges(bench, stage).map(Proof::Rerun)
+}
+
+fn all(example: &'static Example, one_of: usize) {
+    try_all("refusals", example, |bench| sample(points(bench), one_of), name, attempt);
+}
+
+#[test]
+fn sample_of_minimal() {
+    all(&MINIMAL, 20);
+}
+
+#[test]
+#[ignore = "make soak"]
+fn minimal() {
+    all(&MINIMAL, 1);
+}
+
+#[test]
+#[ignore = "make soak"]
+fn ha_private() {
+    all(&HA_PRIVATE, 1);
+}
