@@ -135,6 +135,26 @@ mod tests {
         assert_eq!(kubeconfig.as_str(), by_exec);
     }
 
+    /// Kubectl breaks long lines, drops quotes, and leaves what it writes in one order.
+    #[test]
+    fn what_kubectl_wrote_anew_is_left_as_it_is() {
+        let mut kubeconfig = Kubeconfig::new();
+        put(&mut kubeconfig, exec(Some("acme dev")));
+        let hint = "installHint: \"The credentials of this cluster are made by kclust, which must be on the PATH.\"";
+        let broken = "installHint: The credentials of this cluster are made by kclust, which must\n        be on the PATH.";
+        let text = kubeconfig.as_str().replace("\"acme dev\"", "acme dev").replace(hint, broken);
+        assert_eq!(text.matches("made by kclust, which must\n").count(), 1);
+        let mut kubeconfig = Kubeconfig::parse(text.as_bytes()).unwrap();
+        put(&mut kubeconfig, exec(Some("acme dev")));
+        assert_eq!(kubeconfig.as_str(), text);
+        // An older kclust said something else.
+        for older in [broken.replace("made by", "of"), "installHint: |\n        get\n        kclust".to_owned()] {
+            let mut kubeconfig = Kubeconfig::parse(text.replace(broken, &older).as_bytes()).unwrap();
+            put(&mut kubeconfig, exec(Some("acme dev")));
+            assert_eq!(kubeconfig.as_str(), text.replace(broken, hint));
+        }
+    }
+
     #[test]
     fn the_profile_is_that_of_the_last_time() {
         let mut kubeconfig = Kubeconfig::new();
@@ -145,5 +165,7 @@ mod tests {
         assert_eq!(kubeconfig.as_str(), without.replace("      env: null\n", with));
         put(&mut kubeconfig, exec(Some("prod")));
         assert!(kubeconfig.as_str().contains("        value: prod\n") && !kubeconfig.as_str().contains("acme dev"));
+        put(&mut kubeconfig, exec(None));
+        assert_eq!(kubeconfig.as_str(), without);
     }
 }

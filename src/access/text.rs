@@ -197,17 +197,17 @@ impl Text {
                 let block = block_value(value, indent);
                 Ok((colon..end, format!("{}{}", &self.text[old.extent.end.max(colon)..end], self.lines(end, &block))))
             }
-            Json::Object(_) | Json::Array(_) => {
-                let start = self.own_line(entry.key_span.start)?;
-                let end = self.next_line(old.extent.end);
-                Ok((start..end, self.lines(start, &block_entry(&entry.key, value, indent))))
-            }
             _ if is_short && old.extent.start > entry.key_span.end => Ok((old.extent.clone(), scalar(value))),
             _ if is_short => {
                 let colon = self.colon(entry)?;
                 Ok((colon..colon, format!(" {}", scalar(value))))
             }
-            _ => Err(Unusual),
+            // What spans lines goes as a whole.
+            _ => {
+                let start = self.own_line(entry.key_span.start)?;
+                let end = self.next_line(old.extent.end);
+                Ok((start..end, self.lines(start, &block_entry(&entry.key, value, indent))))
+            }
         }
     }
 
@@ -369,7 +369,7 @@ fn says(node: &Node, value: &Json) -> bool {
     match (&node.value, value) {
         (Value::Null, Json::Null) => true,
         (Value::Scalar { text, plain: false }, Json::String(word)) => text == word,
-        (Value::Scalar { text, plain: true }, Json::String(word)) => text == word && is_plain(word),
+        (Value::Scalar { text, plain: true }, Json::String(word)) => text == word && is_text(word),
         (Value::Scalar { text, plain: true }, Json::Bool(_) | Json::Number(_)) => *text == value.to_string(),
         (Value::List(items), Json::Array(values)) => {
             items.len() == values.len() && items.iter().zip(values).all(|(item, value)| says(item, value))
@@ -425,18 +425,21 @@ fn scalar(value: &Json) -> String {
     }
 }
 
-/// Quoted where YAML, of whatever version, might take it for something else than a word.
+/// Quoted where YAML, of whatever version, might take it for something else than text.
 fn word(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { json_text(text) }
 }
 
+/// Without quotes it says the same in YAML of every version and in every place.
 fn is_plain(text: &str) -> bool {
+    is_text(text) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/:@+=".contains(&byte)) && !text.ends_with(':')
+}
+
+/// Without quotes, and where it can stand so, it is text: no number, no truth value and not nothing.
+fn is_text(text: &str) -> bool {
     let reserved = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let first = text.strip_prefix("--").or(text.strip_prefix('/')).unwrap_or(text);
-    first.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/:@+=".contains(&byte))
-        && !text.ends_with(':')
-        && !reserved.contains(&text.to_ascii_lowercase().as_str())
+    first.starts_with(|first: char| first.is_ascii_alphabetic()) && !reserved.contains(&text.to_ascii_lowercase().as_str())
 }
 
 fn json_text(text: &str) -> String {

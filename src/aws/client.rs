@@ -99,6 +99,7 @@ impl Aws {
             iam: client!(aws_sdk_iam),
             route53: client!(aws_sdk_route53),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            servicequotas: client!(aws_sdk_servicequotas),
             ssm: client!(aws_sdk_ssm),
             sts: client!(aws_sdk_sts),
             region,

@@ -16,6 +16,7 @@ mod iam;
 mod leftovers;
 mod observe;
 mod obstacles;
+mod preflight;
 mod reference;
 mod route53;
 pub mod s3;
@@ -33,6 +34,7 @@ pub struct Aws {
     pub(crate) iam: aws_sdk_iam::Client,
     pub(crate) route53: aws_sdk_route53::Client,
     pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) servicequotas: aws_sdk_servicequotas::Client,
     pub(crate) ssm: aws_sdk_ssm::Client,
     pub(crate) sts: aws_sdk_sts::Client,
     region: String,

@@ -11,7 +11,7 @@ use crate::apply::{Failure, Report};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::diag::Diagnostics;
 use crate::model::ResourceId;
-use crate::ops::{OpsError, SlotState, Unanswered};
+use crate::ops::{Finding, OpsError, Severity, SlotState, Unanswered};
 use crate::plan::{Action, Operation, PlanError, TextStyle};
 use crate::store::{InvalidStoreUrl, LockError, StoreError};
 
@@ -120,8 +120,8 @@ impl CliError {
                 OpsError::Interrupted { .. }
                 | OpsError::RestoreUnfinished { why: Unanswered::Interrupted, .. }
                 | OpsError::BackupUnanswered { why: Unanswered::Interrupted, .. } => exit::INTERRUPTED,
-                OpsError::Facts(_)
-                | OpsError::Manifests(_)
+                OpsError::Preflight { findings, .. } if OpsError::is_about_the_spec(findings) => exit::USAGE,
+                OpsError::Manifests(_)
                 | OpsError::DifferentSpec { .. }
                 | OpsError::NoSuchGroup { .. }
                 | OpsError::StateNotReachable
@@ -134,6 +134,7 @@ impl CliError {
                 | OpsError::EarlierCluster { .. }
                 | OpsError::Plan(PlanError::Irreplaceable { .. } | PlanError::SlotRemoval { .. }) => exit::USAGE,
                 OpsError::Cloud { .. }
+                | OpsError::Preflight { .. }
                 | OpsError::Store(_)
                 | OpsError::Lock(LockError::Store(_))
                 | OpsError::Plan(PlanError::Dangling { .. } | PlanError::Cycle(_))
@@ -230,7 +231,19 @@ fn ops_words(error: &OpsError) -> Words {
             .hint(format!("its load balancer does not exist: `kclust validate {cluster}` tells what is missing")),
         OpsError::OtherAuthority { cluster } => Words::new(error.to_string())
             .hint(format!("is it of an earlier cluster of that name? `kclust kubeconfig {cluster}` brings it up to date")),
-        OpsError::Facts(problems) | OpsError::Manifests(problems) => {
+        OpsError::Preflight { findings, .. } => {
+            let words = findings.iter().fold(Words::new(error.to_string()), |words, finding| {
+                let Finding { severity, place, message, hint } = finding;
+                let uncertain = if *severity == Severity::Uncertain { "uncertain: " } else { "" };
+                words.cause(format!("{uncertain}{place}: {message}\n  {hint}"))
+            });
+            // What the spec says is put right in the spec; for the account others may be asked first.
+            match OpsError::is_about_the_spec(findings) {
+                true => words,
+                false => words.hint("then run the same command again"),
+            }
+        }
+        OpsError::Manifests(problems) => {
             let lines = problems.iter().map(|problem| format!("{problem}\n  {}", problem.hint));
             Words { headline: error.to_string(), causes: lines.collect(), hint: None }
         }

@@ -5,6 +5,7 @@ pub mod error;
 pub mod facts;
 mod fence;
 pub mod leftover;
+pub mod preflight;
 pub mod status;
 pub mod world;
 
@@ -19,6 +20,7 @@ pub use error::{CloudError, ErrorClass};
 pub use facts::{ExistingNetwork, Facts, HostedZone, Identity, InstanceTypeFacts, ResolvedImage, ResolvedManifest};
 pub use fence::Fence;
 pub use leftover::{Blocker, Leftover, Obstacles};
+pub use preflight::{CloudPreflight, Family, Quota, Room, Verdict};
 pub use status::{GroupStatus, InstanceStatus, TargetState};
 pub use world::{Observed, Outputs, Physical, World};
 

@@ -131,7 +131,7 @@ async fn under_lock(
     prepared: Prepared,
     right: &Right,
 ) -> Result<Applied, OpsError> {
-    let Prepared { facts, world, plan } = prepared;
+    let Prepared { facts, world, plan, .. } = prepared;
     let changed = |error| match error {
         StoreError::Changed { .. } => OpsError::StateChanged { cluster: cluster.name.to_string() },
         other => OpsError::Store(other),

@@ -9,7 +9,7 @@ use super::error::OpsError;
 use super::lines::differing_lines;
 use super::manifests::Reading;
 use super::reconcile::prepare;
-use super::{Approval, Ending, Environment, StateRoot};
+use super::{Approval, Ending, Environment, StateRoot, preflight};
 
 /// Makes the cluster, or shows what that would take.
 pub async fn create(environment: &Environment<'_>, cluster: &Cluster, dry_run: bool) -> Result<Ending, OpsError> {
@@ -25,15 +25,8 @@ pub async fn create(environment: &Environment<'_>, cluster: &Cluster, dry_run: b
         let differences = differing_lines(&to_yaml(&recorded.cluster), &to_yaml(cluster));
         return Err(OpsError::DifferentSpec { cluster: cluster.name.to_string(), differences });
     }
-    let prepared = prepare(environment, &store, Operation::Create, cluster, recorded.as_ref(), Reading::Given).await?;
-    // Without state nothing can have been made: the spec is written before the first resource.
-    if recorded.is_none() && !prepared.world.resources.is_empty() {
-        return Err(OpsError::StateLost {
-            cluster: cluster.name.to_string(),
-            root: environment.objects.root().to_owned(),
-            count: prepared.world.resources.len(),
-        });
-    }
+    let mut prepared = prepare(environment, &store, Operation::Create, cluster, recorded.as_ref(), Reading::Given).await?;
+    preflight::check(environment, cluster, &mut prepared, dry_run).await?;
     if dry_run {
         return Ok(Ending::Planned(prepared.plan));
     }

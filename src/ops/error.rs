@@ -9,6 +9,7 @@ use crate::plan::{Operation, PlanError};
 use crate::store::{LockError, StoreError};
 
 use super::facts::FactProblem;
+use super::preflight::{Finding, Severity};
 use super::slots::SlotState;
 
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +35,9 @@ pub enum OpsError {
     /// Somebody trusts the API by another certificate than that of the cluster in the state.
     #[error("kubectl trusts another authority than that of cluster {cluster} in the state")]
     OtherAuthority { cluster: String },
-    /// Things that the spec names and AWS does not have. All at once.
-    #[error("AWS does not have what the spec asks for")]
-    Facts(Vec<FactProblem>),
+    /// What the spec names and is not there, and what the account does not let happen. All at once, before the first write.
+    #[error("{operation} of {cluster} would not succeed; nothing was changed")]
+    Preflight { cluster: String, operation: Operation, findings: Vec<Finding> },
     /// Manifests that the spec names and that cannot be used. All at once.
     #[error("manifests that the spec names cannot be used")]
     Manifests(Vec<FactProblem>),
@@ -129,6 +130,11 @@ fn span(duration: Duration) -> String {
 }
 
 impl OpsError {
+    /// Whether findings of the preflight are about the spec, which is a matter of usage.
+    pub fn is_about_the_spec(findings: &[Finding]) -> bool {
+        findings.iter().any(|finding| finding.severity == Severity::Spec)
+    }
+
     /// For `map_err`: what was being done when AWS refused.
     pub(super) fn cloud(action: &str) -> impl FnOnce(CloudError) -> Self + '_ {
         move |source| Self::Cloud { action: action.to_owned(), source }

@@ -7,10 +7,11 @@ use std::net::Ipv4Addr;
 use crate::cloud::facts::StateLocation;
 use crate::cloud::{CloudError, ExistingNetwork, Facts};
 use crate::model::fixed_addresses;
-use crate::spec::{Cluster, DnsVisibility, Image, InstanceType, SubnetRole, Topology, Vpc};
+use crate::spec::{Addon, Cluster, DnsVisibility, Image, InstanceType, SubnetRole, Topology, Vpc};
 
 use super::error::OpsError;
 use super::manifests::{self, Reading};
+use super::render::{made_up_facts, unread};
 use super::{Aws, Environment, StateRoot};
 
 /// Something that the spec names and that cannot be had, with where it is named and what to do.
@@ -28,13 +29,20 @@ impl fmt::Display for FactProblem {
     }
 }
 
+/// Facts for `cluster`, and what could not be found out. With problems the facts are complete all the same, so that a model can be made
+/// to see what else is wrong: what is missing is made up.
+pub(super) struct Resolved {
+    pub(super) facts: Facts,
+    pub(super) problems: Vec<FactProblem>,
+}
+
 /// Facts for `cluster`: what is `known` stays as it is, the rest is asked for.
 pub(super) async fn resolve(
     environment: &Environment<'_>,
     cluster: &Cluster,
     known: Option<&Facts>,
     reading: Reading,
-) -> Result<Facts, OpsError> {
+) -> Result<Resolved, OpsError> {
     let identity = &environment.identity;
     let mut problems = Vec::new();
     let aws = environment.aws;
@@ -60,11 +68,37 @@ pub(super) async fn resolve(
     facts.hosted_zone = hosted_zone(aws, cluster, known, &mut problems).await.map_err(OpsError::cloud(action))?;
     facts.network = network(aws, cluster, known, &mut problems).await.map_err(OpsError::cloud(action))?;
     facts.slot_addresses = slot_addresses(cluster, facts.network.as_ref(), known, &mut problems);
-    if !problems.is_empty() {
-        return Err(OpsError::Facts(problems));
-    }
     facts.manifests = manifests::resolve(environment.manifests, cluster, known, reading, &mut problems).await;
-    if problems.is_empty() { Ok(facts) } else { Err(OpsError::Manifests(problems)) }
+    if !problems.is_empty() {
+        complete(&mut facts, cluster, &environment.state_root);
+    }
+    Ok(Resolved { facts, problems })
+}
+
+/// Puts made-up facts where there are none.
+fn complete(facts: &mut Facts, cluster: &Cluster, root: &StateRoot) {
+    let made_up = made_up_facts(cluster, root);
+    for (name, instance_type) in made_up.instance_types {
+        facts.instance_types.entry(name).or_insert(instance_type);
+    }
+    for (key, image) in made_up.images {
+        facts.images.entry(key).or_insert(image);
+    }
+    for (name, address) in made_up.slot_addresses {
+        facts.slot_addresses.entry(name).or_insert(address);
+    }
+    for addon in &cluster.addons {
+        if let Addon::Manifest { name, source, sha256 } = addon {
+            facts.manifests.entry(name.clone()).or_insert_with(|| unread(source, sha256.as_ref()));
+        }
+    }
+    facts.hosted_zone = facts.hosted_zone.take().or(made_up.hosted_zone);
+    let made_up_subnets = made_up.network.map(|network| network.subnets).unwrap_or_default();
+    if let Some(network) = &mut facts.network {
+        for (id, subnet) in made_up_subnets {
+            network.subnets.entry(id).or_insert(subnet);
+        }
+    }
 }
 
 /// Where nodes will read the state. A directory has no such place: what is rendered from it names none.
@@ -243,6 +277,16 @@ async fn network(
     };
     if network.vpc.is_none() {
         problem("spec.network.vpcID".into(), format!("there is no VPC {id} in {}", cluster.region), "check account and region");
+    }
+    // Of a network that kclust makes the spec knows the range. Addresses of pods and services that are also those of machines, of this
+    // cluster or of others in the VPC, lead nowhere.
+    for (path, range) in
+        [("spec.network.podCIDR", cluster.network.pod_cidr), ("spec.network.serviceCIDR", cluster.network.service_cidr)]
+    {
+        let taken = network.vpc.iter().flat_map(|vpc| &vpc.cidrs).find(|cidr| cidr.contains(&range) || range.contains(*cidr));
+        if let Some(cidr) = taken {
+            problem(path.into(), format!("{range} overlaps {cidr} of {id}"), "choose a range that is in use nowhere in the VPC");
+        }
     }
     for (index, subnet) in subnets.iter().enumerate() {
         let path = format!("spec.network.subnets[{index}]");

@@ -14,6 +14,7 @@ mod history;
 mod iam_policy;
 mod lines;
 mod manifests;
+mod preflight;
 mod reconcile;
 mod render;
 mod restore;
@@ -28,7 +29,7 @@ mod validate;
 use std::sync::Arc;
 
 use crate::apply::{Observer, Stop};
-use crate::cloud::{Cloud, CloudFacts, CloudStatus, Identity};
+use crate::cloud::{Cloud, CloudFacts, CloudPreflight, CloudStatus, Identity};
 use crate::plan::Plan;
 use crate::store::{Clock, ObjectStore};
 
@@ -44,6 +45,7 @@ pub use get::{ClusterEntry, Observation, cluster_entries, cluster_names, cluster
 pub use history::{History, HistoryLine, SpecChange, history, newest_spec, revision_spec};
 pub use iam_policy::{OperatorPolicy, policy_of_cluster, policy_of_spec};
 pub use manifests::ManifestReader;
+pub use preflight::{Finding, Severity};
 pub use render::{Artefact, render};
 pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
 pub use slots::SlotState;
@@ -52,9 +54,9 @@ pub use update::{Target, update};
 pub use validate::{ApiFollower, ApiProbe, Follows, ValidateOptions, validate};
 
 /// All of AWS that a command may need.
-pub trait Aws: Cloud + CloudFacts + CloudStatus {}
+pub trait Aws: Cloud + CloudFacts + CloudPreflight + CloudStatus {}
 
-impl<T: Cloud + CloudFacts + CloudStatus> Aws for T {}
+impl<T: Cloud + CloudFacts + CloudPreflight + CloudStatus> Aws for T {}
 
 /// Where the state lies, as nodes will address it.
 #[derive(Debug, Clone, PartialEq, Eq)]

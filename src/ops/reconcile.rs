@@ -1,23 +1,27 @@
 //! The common middle of `create` and `update`: facts, model, world, plan; and `validate`'s first half.
 
-use std::collections::BTreeSet;
-
 use crate::bootstrap;
 use crate::cloud::{Facts, World};
 use crate::model::{Desired, Resource, build};
-use crate::plan::{self, Context, Operation, Plan};
+use crate::plan::{self, Context, Drift, Operation, Plan};
 use crate::spec::Cluster;
 use crate::store::ClusterStore;
 
 use super::Environment;
 use super::begin::{Recorded, scope};
 use super::error::OpsError;
-use super::facts;
+use super::facts::{self, FactProblem, Resolved};
 use super::manifests::{self, Reading};
+use super::preflight::Finding;
 
 /// Everything that is known before the operator is asked.
 pub(super) struct Prepared {
     pub(super) facts: Facts,
+    /// What the spec names and cannot be had. The plan is made all the same, to see what else stands in its way.
+    pub(super) problems: Vec<FactProblem>,
+    /// Whether facts were found out by an earlier command.
+    pub(super) recorded_facts: bool,
+    pub(super) desired: Desired,
     pub(super) world: World,
     pub(super) plan: Plan,
 }
@@ -25,10 +29,25 @@ pub(super) struct Prepared {
 /// What is and what shall be.
 pub(super) struct Compared {
     pub(super) facts: Facts,
-    pub(super) world: World,
+    /// What the spec names and cannot be had: something was made up in its place.
+    problems: Vec<FactProblem>,
+    recorded_facts: bool,
     pub(super) desired: Desired,
-    /// Keys of the user's tags, in the spec as it is and as it was last applied.
-    pub(super) user_tags: BTreeSet<String>,
+    pub(super) world: World,
+}
+
+impl Compared {
+    /// How the world differs from the spec, for who only looks: with what was made up there is nothing to be seen.
+    ///
+    /// # Errors
+    /// [`OpsError::Preflight`] when something that the spec names cannot be had.
+    pub(super) fn drift(&self, cluster: &Cluster) -> Result<Drift, OpsError> {
+        if self.problems.is_empty() {
+            return Ok(plan::drift(&self.desired, &self.world, &self.facts.user_tags));
+        }
+        let findings = self.problems.iter().cloned().map(Finding::from).collect();
+        Err(OpsError::Preflight { cluster: cluster.name.to_string(), operation: Operation::Update, findings })
+    }
 }
 
 /// Makes the plan that turns what is into `cluster`. `reading` says which manifests of the user are read for it.
@@ -40,10 +59,11 @@ pub(super) async fn prepare(
     recorded: Option<&Recorded>,
     reading: Reading,
 ) -> Result<Prepared, OpsError> {
-    let Compared { facts, world, desired, user_tags } = compare(environment, store, cluster, recorded, reading).await?;
-    let context = Context { cluster: cluster.name.as_str(), operation, user_tags };
+    let compared = compare(environment, store, cluster, recorded, reading).await?;
+    let Compared { facts, problems, recorded_facts, desired, world } = compared;
+    let context = Context { cluster: cluster.name.as_str(), operation, user_tags: facts.user_tags.clone() };
     let plan = plan::reconcile(&context, &desired, &world)?;
-    Ok(Prepared { facts, world, plan })
+    Ok(Prepared { facts, problems, recorded_facts, desired, world, plan })
 }
 
 /// Looks at the world, and works out what it shall be.
@@ -62,18 +82,30 @@ pub(super) async fn compare(
         let (owner, account) = (known.account.clone(), identity.account.clone());
         return Err(OpsError::OtherAccount { cluster: cluster.name.to_string(), owner, account });
     }
-    let mut facts = facts::resolve(environment, cluster, known, reading).await?;
+    let Resolved { mut facts, problems } = facts::resolve(environment, cluster, known, reading).await?;
     facts.user_tags.extend(recorded.iter().flat_map(|recorded| recorded.cluster.tags.keys().cloned()));
     let mut desired = build(cluster, &facts);
     check_user_data(desired.values())?;
-    let world = environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?;
+    // What was made up is nothing to look for; without state there is nothing to be found either.
+    let world = match recorded {
+        None if !problems.is_empty() => World::default(),
+        _ => environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?,
+    };
+    // Without state nothing can have been made: the spec is written before the first resource. A plan would compare what is there with
+    // facts that were found out anew.
+    if recorded.is_none() && !world.resources.is_empty() {
+        return Err(OpsError::StateLost {
+            cluster: cluster.name.to_string(),
+            root: environment.objects.root().to_owned(),
+            count: world.resources.len(),
+        });
+    }
     let lost = manifests::lost(cluster, &desired, &world);
-    if !lost.is_empty() && reading != Reading::Never {
+    if !lost.is_empty() && problems.is_empty() && reading != Reading::Never {
         manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;
         desired = build(cluster, &facts);
     }
-    let user_tags = facts.user_tags.clone();
-    Ok(Compared { facts, world, desired, user_tags })
+    Ok(Compared { facts, problems, recorded_facts: known.is_some(), desired, world })
 }
 
 /// EC2 refuses larger user-data when the launch template is made; here it is told before anything is.

@@ -150,14 +150,16 @@ pub(super) fn made_up_facts(cluster: &Cluster, root: &StateRoot) -> Facts {
     }
 }
 
-/// A manifest at an address, as if it had been read before.
+/// A manifest as if it had been read before.
+pub(super) fn unread(source: &str, pinned: Option<&String>) -> ResolvedManifest {
+    let sha256 = pinned.cloned().unwrap_or_else(|| "0".repeat(64));
+    ResolvedManifest { source: source.to_owned(), pinned: pinned.cloned(), sha256, content: None }
+}
+
+/// Those of addresses.
 fn unfetched(addon: &Addon) -> Option<(String, ResolvedManifest)> {
     match addon {
-        Addon::Manifest { name, source, sha256 } if is_address(source) => {
-            let (source, pinned) = (source.clone(), sha256.clone());
-            let sha256 = sha256.clone().unwrap_or_else(|| "0".repeat(64));
-            Some((name.clone(), ResolvedManifest { source, pinned, sha256, content: None }))
-        }
+        Addon::Manifest { name, source, sha256 } if is_address(source) => Some((name.clone(), unread(source, sha256.as_ref()))),
         Addon::Preset(_) | Addon::Manifest { .. } | Addon::Chart { .. } => None,
     }
 }

@@ -28,12 +28,14 @@ pub(super) async fn trace(environment: &Environment<'_>, name: &ClusterName) -> 
         record_names: Vec::new(),
         known: BTreeMap::new(),
         instance_profiles: Vec::new(),
-        load_balancer_name: Some(load_balancer.clone()),
-        target_group_name: Some(load_balancer.clone()),
+        // Known by name, they are the cluster's only in a network that is: that is found out first.
+        load_balancer_name: None,
+        target_group_name: None,
     };
     let observed = OpsError::cloud("observe the cluster's resources");
     let world = environment.aws.observe(&scope).await.map_err(observed)?;
     scope.vpc = foreign_vpc(&world);
+    (scope.load_balancer_name, scope.target_group_name) = (Some(load_balancer.clone()), Some(load_balancer.clone()));
     let api = format!("api.{name}");
     let mut unproven = Vec::new();
     let zones = match zones(environment, name).await {

@@ -9,7 +9,7 @@ use super::error::OpsError;
 use super::history::{recorded_or_archived, revision_spec};
 use super::manifests::Reading;
 use super::reconcile::prepare;
-use super::{Approval, Ending, Environment, StateRoot};
+use super::{Approval, Ending, Environment, StateRoot, preflight};
 
 /// The spec to bring a cluster to.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +64,7 @@ pub async fn update(
     let repairs = repairs(&recorded, root);
     let is_whole = repairs.is_empty();
     prepared.plan.warnings.extend(repairs);
+    preflight::check(environment, &cluster, &mut prepared, dry_run).await?;
     if dry_run {
         return Ok(Ending::Planned(prepared.plan));
     }

@@ -1,6 +1,6 @@
 //! A cloud in memory for tests: it keeps what it is told to make, insists on order, fails as scripted and remembers every call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use tokio::time::{Instant, sleep};
 
 use super::{as_observed, id as parsed, physical};
 use crate::cloud::{
-    Cloud, CloudError, CloudFacts, CloudStatus, Creation, ErrorClass, ExistingNetwork, GroupStatus, HostedZone, Identity,
-    InstanceStatus, InstanceTypeFacts, Leftover, Observed, Obstacles, Outputs, Physical, Readiness, ResolvedImage, Scope,
-    TargetState, World,
+    Cloud, CloudError, CloudFacts, CloudPreflight, CloudStatus, Creation, ErrorClass, ExistingNetwork, GroupStatus, HostedZone,
+    Identity, InstanceStatus, InstanceTypeFacts, Leftover, Observed, Obstacles, Outputs, Physical, Quota, Readiness,
+    ResolvedImage, Room, Scope, TargetState, Verdict, World,
 };
+use crate::model::policy::operator::Grant;
 use crate::model::{Kind, Resource, ResourceId};
 use crate::plan::Action;
 use crate::spec::{Architecture, Cluster, Image, InstanceType};
@@ -354,6 +355,25 @@ impl CloudFacts for FakeCloud {
 
     async fn existing_network(&self, _vpc: &str, _subnets: &[String]) -> Result<ExistingNetwork, CloudError> {
         unreachable!("nobody asks for a network")
+    }
+}
+
+#[async_trait]
+impl CloudPreflight for FakeCloud {
+    async fn permitted(&self, _identity: &Identity, _grants: &[Grant]) -> Result<Option<Vec<Verdict>>, CloudError> {
+        unreachable!("nobody asks for permissions")
+    }
+
+    async fn role_exists(&self, _name: &str) -> Result<bool, CloudError> {
+        unreachable!("nobody asks for roles")
+    }
+
+    async fn room(&self, _quotas: &[Quota]) -> BTreeMap<Quota, Result<Option<Room>, CloudError>> {
+        unreachable!("nobody asks for quotas")
+    }
+
+    async fn offered(&self, _types: &[String]) -> Result<BTreeMap<String, BTreeSet<String>>, CloudError> {
+        unreachable!("nobody asks for offerings")
     }
 }
 

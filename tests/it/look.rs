@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Account, Running};
+use crate::harness::{Account, Running, run};
+use crate::kubernetes_api::KubernetesApi;
 
 const CLUSTER: &str = "dev.k8s.local";
 const CREATE: [&str; 5] = ["create", "-f", "examples/minimal.yaml", "--yes", "-q"];
@@ -102,6 +103,43 @@ fn a_watch_tells_changes_at_two_calls_a_look_and_ends_with_ctrl_c() {
     // The first look asks for the name of the API and for launch templates too.
     assert!(calls.len() <= 2 * looks + 2, "{looks} looks: {calls:?}");
     assert!(calls.iter().filter(|action| *action == "DescribeLaunchTemplates").count() >= 2, "{calls:?}");
+}
+
+/// What Kubernetes says of the nodes comes before what the machines said of their boot; one that does not answer holds nothing up.
+#[test]
+fn the_kubernetes_api_is_asked_for_nodes() {
+    let account = with_cluster();
+    let worker = worker(&account);
+    status(&account, &worker, "joining the cluster", None);
+    let api = KubernetesApi::healthy(&account, CLUSTER);
+    let conditions = |account: &Account| {
+        let mut command = account.command(&["get", "instances", "-o", "json"]);
+        let instances = run(api.reached_by(&mut command)).expect(0).json();
+        let of = |instance: &Json| {
+            let worker = instance["id"] == worker;
+            (worker, instance["condition"].as_str().unwrap().to_owned(), instance["ready"].clone())
+        };
+        let mut found: Vec<_> = instances.as_array().unwrap().iter().map(of).collect();
+        found.sort_by_key(|(worker, ..)| !worker);
+        found.into_iter().map(|(_, condition, ready)| (condition, ready)).collect::<Vec<_>>()
+    };
+    let ready = || ("ready".to_owned(), json!(true));
+    assert_eq!(conditions(&account), [ready(), ready(), ready()]);
+    api.objects().edit("Node", |node| {
+        if node["metadata"]["name"] == worker {
+            for condition in node["status"]["conditions"].as_array_mut().unwrap() {
+                if condition["type"] == "Ready" {
+                    condition["status"] = json!("False");
+                }
+            }
+        }
+    });
+    assert_eq!(conditions(&account), [("not-ready".to_owned(), json!(false)), ready(), ready()]);
+    api.objects().remove("Node", |node| node["metadata"]["name"] == worker);
+    assert_eq!(conditions(&account), [("booting".to_owned(), json!(false)), ready(), ready()]);
+    api.behave(|behaviour| behaviour.every_host.silent = true);
+    let unasked = || ("running".to_owned(), Json::Null);
+    assert_eq!(conditions(&account), [("booting".to_owned(), Json::Null), unasked(), unasked()]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod kubeconfig;
 mod kubernetes_api;
 mod lifecycle;
 mod look;
+mod preflight;
 mod readme;
 mod secrets;
 mod soak;

@@ -102,7 +102,7 @@ pub(super) async fn resources(cli: &Cli, args: &NameArgs, streams: &mut Streams)
         let observed = ops::observation(environment, name).await?;
         let bucket = matches!(environment.state_root, StateRoot::S3 { .. });
         let console = Console::new(&observed.facts, observed.cluster.region.as_str(), bucket);
-        Ok(inventory::resources(&observed.world, &observed.plan, &console))
+        Ok(inventory::resources(&observed.world, &observed.drift, &console))
     })
     .await?;
     streams.print_result(&json!(rows), |terminal| resource_table(&rows, terminal.stdout))?;

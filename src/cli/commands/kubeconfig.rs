@@ -173,8 +173,10 @@ pub(super) fn forget(cli: &Cli, name: &ClusterName, streams: &mut Streams) {
         true => files.change(|opened| opened.remove(name.as_str())).map(|(found, _)| found).unwrap_or(false),
         false => false,
     };
-    streams.tell(&match removed {
-        true => format!("Removed the context {name} from the configuration of kubectl.\n"),
-        false => format!("kubectl still has a context {name}; `kclust kubeconfig --remove {name}` takes it out.\n"),
-    });
+    if !cli.global.quiet {
+        streams.tell(&match removed {
+            true => format!("Removed the context {name} from the configuration of kubectl.\n"),
+            false => format!("kubectl still has a context {name}; `kclust kubeconfig --remove {name}` takes it out.\n"),
+        });
+    }
 }

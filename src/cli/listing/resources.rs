@@ -7,7 +7,7 @@ use crate::plan::TextStyle;
 const COLUMNS: [Column; 4] = [
     Column::text("KIND").at_least(12),
     Column::text("NAME").at_least(12),
-    Column::text("ID").at_least(21),
+    Column::text("ID").at_least(26),
     Column::text("STATE"),
 ];
 

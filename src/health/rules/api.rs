@@ -38,16 +38,14 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
                 .todo("look at `dns` and `targets`, and at the security groups of the load balancer")
         }
         // Not a failure: the way to it may be closed only from here.
-        KubernetesView::Unreachable { address, reason } => because(
-            &["dns", "certificates", "etcd", "targets", "resources"],
-            reason,
-        )
-        .unwrap_or_else(|| {
-            Check::unknown(NAME, format!("{address} could not be reached from here"), reason).todo(
+        KubernetesView::Unreachable { address, reason } => {
+            because(&["dns", "certificates", "etcd", "targets", "resources"], reason).unwrap_or_else(|| {
+                Check::unknown(NAME, format!("{address} could not be reached from here"), reason).todo(
                 "ask from where the API can be reached (VPN, bastion), or name a proxy in HTTPS_PROXY; `api.allowedCIDRs` of the \
                      spec says who may",
             )
-        }),
+            })
+        }
         KubernetesView::Refused { address, reason } => because(&["certificates", "etcd"], reason).unwrap_or_else(|| {
             let mut findings = Findings::default();
             findings.explain(reason);

@@ -10,11 +10,10 @@ use crate::health::{
 use crate::model::{API, DnsRecord, Kind, RecordAddress, RecordValue, Resource, ResourceId};
 use crate::ops::begin::{no_such_cluster, recorded};
 use crate::ops::manifests::Reading;
-use crate::ops::reconcile::{Compared, compare};
+use crate::ops::reconcile::compare;
 use crate::ops::slots::slot_names;
 use crate::ops::{Environment, OpsError, StateRoot};
 use crate::pki::{ClusterPki, certificate_validity};
-use crate::plan;
 use crate::spec::{Cluster, DnsVisibility};
 use crate::store::{AddonReport, ClusterStore, EtcdReport, StoreError};
 
@@ -56,7 +55,8 @@ impl<'a> Looker<'a> {
         let compared = compare(environment, store, &cluster, Some(&recorded), Reading::Never).await?;
         let public = cluster.dns.as_ref().is_some_and(|dns| dns.visibility == DnsVisibility::Public);
         let zone = compared.facts.hosted_zone.clone().filter(|_| public).map(|zone| (zone.name, zone.id));
-        let Compared { world, desired, user_tags, .. } = compared;
+        let drift = compared.drift(&cluster)?;
+        let world = compared.world;
         let mut looker = Self {
             environment,
             store,
@@ -64,7 +64,7 @@ impl<'a> Looker<'a> {
             snapshot: Snapshot {
                 source: source(environment, &cluster),
                 now: environment.clock.now(),
-                drift: plan::drift(&desired, &world, &user_tags),
+                drift,
                 cluster,
                 world,
                 groups: Ok(Vec::new()),
@@ -272,10 +272,9 @@ impl<'a> Looker<'a> {
     pub(super) async fn observe_again(&mut self) -> Result<(), OpsError> {
         let Some(recorded) = recorded(self.store, self.environment.objects.root()).await? else { return Ok(()) };
         let cluster = recorded.cluster.clone();
-        let Compared { world, desired, user_tags, .. } =
-            compare(self.environment, self.store, &cluster, Some(&recorded), Reading::Never).await?;
-        self.snapshot.drift = plan::drift(&desired, &world, &user_tags);
-        (self.snapshot.cluster, self.snapshot.world) = (cluster, world);
+        let compared = compare(self.environment, self.store, &cluster, Some(&recorded), Reading::Never).await?;
+        self.snapshot.drift = compared.drift(&cluster)?;
+        (self.snapshot.cluster, self.snapshot.world) = (cluster, compared.world);
         Ok(())
     }
 }

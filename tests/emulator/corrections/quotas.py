@@ -7,6 +7,7 @@ Accounts have quotas far above AWS's defaults until a test sets lower ones.
 from moto.autoscaling.models import autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
+from moto.iam.models import AccountSummary
 from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.models import ServiceQuotasBackend
 
@@ -42,3 +43,8 @@ def describe_account_limits(self):
             "NumberOfLaunchConfigurations": 0,
         }
     )
+
+
+@corrects(AccountSummary, "summary_map")
+def summary_map(original, self):
+    return original(self) | {"RolesQuota": conditions.of(self._iam_backend.account_id).quota("roles")}

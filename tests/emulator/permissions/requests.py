@@ -183,7 +183,7 @@ def _things(call: Call, one: str):
     """(type, name, tags) of what an id, or the name of a key pair, stands for; an association stands for its two ends."""
     backend = ec2_backends[call.account][call.region]
     if one.startswith("eipassoc-"):
-        addresses = [address for address in backend.addresses.values() if address.association_id == one]
+        addresses = [address for address in backend.addresses if address.association_id == one]
         ends = [end for address in addresses for end in (address.allocation_id, address.eni and address.eni.id) if end]
     elif one.startswith("rtbassoc-"):
         tables = backend.route_tables.values()

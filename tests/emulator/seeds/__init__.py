@@ -8,7 +8,7 @@ from .crowd import many_foreign
 from .decoys import decoys
 from .existing_vpc import EXISTING_REGION, existing_vpc
 from .in_the_way import in_the_way, out_of_the_way
-from .parts import hosted_zone
+from .parts import TRUST_EC2, hosted_zone
 
 
 def plant(emulator, account: str, document: dict) -> dict:
@@ -20,6 +20,7 @@ def plant(emulator, account: str, document: dict) -> dict:
         "in-the-way": in_the_way,
         "many-foreign": many_foreign,
         "out-of-the-way": out_of_the_way,
+        "role": role,
         "zone": zone,
     }
     if document["what"] not in seeds:
@@ -32,3 +33,9 @@ def zone(aws: Client, document: dict) -> dict:
     """A hosted zone; a private one needs the network it is for."""
     network = {"VPCRegion": aws.region, "VPCId": document["vpc"]} if document.get("private") else None
     return {"zone": hosted_zone(aws, document["name"], network)}
+
+
+def role(aws: Client, document: dict) -> dict:
+    """A role that somebody may work with."""
+    aws.iam.create_role(RoleName=document["name"], Path=document["path"], AssumeRolePolicyDocument=TRUST_EC2)
+    return {"role": document["name"]}

@@ -115,7 +115,7 @@ fn a_bucket_in_another_region() {
     let before = account.resources();
     account.kclust(&CREATE).expect(0);
     account.has_one_whole_cluster();
-    assert_eq!(account.kclust(&["get", "clusters"]).expect(0).stdout, format!("{CLUSTER}\n"));
+    assert_eq!(account.kclust(&["get", "clusters", "-o", "json"]).expect(0).json()[0]["name"], CLUSTER);
     assert_eq!(account.world()["s3"][format!("kclust-state-{}", account.id)]["region"], json!("eu-central-1"));
     account.is_clean_after_delete(&before);
 }

@@ -118,7 +118,7 @@ fn an_image_and_a_zone_that_aws_does_not_have() {
     let text = changed("instanceTypes: [t3.large]", image).replace("us-east-1a", "us-east-1z");
     let file = account.file("image.yaml", &text);
     let words = [
-        "AWS does not have what the spec asks for",
+        "create of dev.k8s.local would not succeed; nothing was changed",
         "spec.nodeGroups[0].image: there is no image ami-0123456789abcdef0 in us-east-1",
         "images differ from region to region",
         "spec.network.zones[0]: there is no zone us-east-1z",
@@ -148,7 +148,8 @@ fn two_clusters_and_no_name() {
     for args in [&["validate"][..], &["delete", "--yes"], &["update", "--yes"], &["get", "spec"]] {
         account.refuses(args, 2, &["no cluster is named", "holds 2", "name one of dev.k8s.local, other.k8s.local"]);
     }
-    assert_eq!(account.kclust(&["get", "clusters"]).expect(0).stdout, "dev.k8s.local\nother.k8s.local\n");
+    let listed = account.kclust(&["get", "clusters", "-o", "json"]).expect(0).json();
+    assert_eq!((&listed[0]["name"], &listed[1]["name"]), (&json!(CLUSTER), &json!("other.k8s.local")));
     account.kclust(&["delete", "other.k8s.local", "--yes", "-q"]).expect(0);
     // Now there is only one that can be meant.
     assert!(account.kclust(&["get", "spec"]).expect(0).stdout.contains("name: dev.k8s.local"));

@@ -14,7 +14,7 @@ fn slow(account: &Account) {
 
 pub(super) fn is_change(call: &Json) -> bool {
     let action = call["action"].as_str().unwrap();
-    call["service"] != "s3" && !["Describe", "Get", "List"].iter().any(|verb| action.starts_with(verb))
+    call["service"] != "s3" && !["Describe", "Get", "List", "Simulate"].iter().any(|verb| action.starts_with(verb))
 }
 
 /// Waits until nobody is asking any more: what a dead process had asked for has happened by then.

@@ -203,7 +203,9 @@ fn keys_that_are_damaged_or_gone() {
             None => account.remove_state_object(&bundle),
         }
         let words = [bundle.as_str(), "is whole; this brings it back: aws s3api copy-object", "?versionId="];
-        let told = account.unchanged(|| update(&account).fails(1, &words));
+        let before = account.resources();
+        let told = update(&account).fails(1, &words);
+        assert_eq!(account.resources(), before);
         // The command that it names does it.
         let version = told.stderr.split("versionId=").nth(1).unwrap().split('\'').next().unwrap();
         assert_eq!(account.state_version(&bundle, version), whole);

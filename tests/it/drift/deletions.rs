@@ -34,7 +34,7 @@ fn disassociate(c: &Cluster, subnet: &str) {
     c.run(c.ec2.disassociate_route_table().association_id(association).send());
 }
 
-fn delete_nat_gateway(c: &Cluster) {
+pub(super) fn delete_nat_gateway(c: &Cluster) {
     c.run(c.ec2.delete_nat_gateway().nat_gateway_id(c.id("NatGateway/us-east-1a")).send());
 }
 

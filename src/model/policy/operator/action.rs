@@ -138,8 +138,8 @@ actions! {
     DescribeSecurityGroupRules: "ec2:DescribeSecurityGroupRules" on [Everything];
     AuthorizeSecurityGroupIngress: "ec2:AuthorizeSecurityGroupIngress" on [New("security-group-rule"), Owned("security-group")];
     AuthorizeSecurityGroupEgress: "ec2:AuthorizeSecurityGroupEgress" on [New("security-group-rule"), Owned("security-group")];
-    RevokeSecurityGroupIngress: "ec2:RevokeSecurityGroupIngress" on [Owned("security-group")];
-    RevokeSecurityGroupEgress: "ec2:RevokeSecurityGroupEgress" on [Owned("security-group")];
+    RevokeSecurityGroupIngress: "ec2:RevokeSecurityGroupIngress" on [Owned("security-group"), Controllers("security-group")];
+    RevokeSecurityGroupEgress: "ec2:RevokeSecurityGroupEgress" on [Owned("security-group"), Controllers("security-group")];
     ModifySecurityGroupRules: "ec2:ModifySecurityGroupRules" on [Owned("security-group"), Owned("security-group-rule")];
     /// The rule that AWS gives a new group is given the cluster's description.
     UpdateSecurityGroupRuleDescriptionsIngress: "ec2:UpdateSecurityGroupRuleDescriptionsIngress" on [Owned("security-group")];
@@ -172,6 +172,10 @@ actions! {
     ];
     TerminateInstances: "ec2:TerminateInstances" on [Owned("instance")];
     DescribeInstances: "ec2:DescribeInstances" on [Everything];
+    DescribeNetworkAcls: "ec2:DescribeNetworkAcls" on [Everything];
+    DescribeSnapshots: "ec2:DescribeSnapshots" on [Everything];
+    DescribeVpcPeeringConnections: "ec2:DescribeVpcPeeringConnections" on [Everything];
+    DescribeVpnGateways: "ec2:DescribeVpnGateways" on [Everything];
     DescribeAvailabilityZones: "ec2:DescribeAvailabilityZones" on [Everything];
     DescribeImages: "ec2:DescribeImages" on [Everything];
     DescribeInstanceTypes: "ec2:DescribeInstanceTypes" on [Everything];
@@ -254,6 +258,7 @@ actions! {
     ListBucket: "s3:ListBucket" on [RootListing, ClusterListing];
     ListBucketVersions: "s3:ListBucketVersions" on [ClusterListing];
     GetObject: "s3:GetObject" on [Objects];
+    GetObjectVersion: "s3:GetObjectVersion" on [Objects];
     PutObject: "s3:PutObject" on [Objects];
     DeleteObject: "s3:DeleteObject" on [Objects];
     DeleteObjectVersion: "s3:DeleteObjectVersion" on [Objects];

@@ -12,7 +12,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::cloud::facts::StateLocation;
-use crate::model::{Desired, Kind};
+use crate::model::{Desired, Kind, Resource};
 use crate::spec::{Cluster, DnsVisibility, Image, Vpc};
 
 use action::Action;
@@ -32,7 +32,7 @@ pub struct Ground<'a> {
     pub state: Option<&'a StateLocation>,
 }
 
-/// What is done to the things of a kind.
+/// What is done to a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     Create,
@@ -49,9 +49,9 @@ pub fn everything(ground: &Ground<'_>, desired: &Desired) -> Vec<Grant> {
     }
     for kind in kinds {
         actions.extend(kinds::observe(kind).details);
-        for verb in [Verb::Create, Verb::Update, Verb::Delete] {
-            actions.extend(of(kind, verb));
-        }
+    }
+    for (resource, verb) in desired.values().flat_map(|resource| VERBS.map(|verb| (resource, verb))) {
+        actions.extend(of(resource, verb));
     }
     actions.extend(facts(ground.cluster));
     actions.extend([STATUS, LEFTOVERS, PREFLIGHT, STATE].concat());
@@ -59,15 +59,17 @@ pub fn everything(ground: &Ground<'_>, desired: &Desired) -> Vec<Grant> {
 }
 
 /// What some steps take, for the questions before they are taken.
-pub fn of_steps(ground: &Ground<'_>, steps: impl IntoIterator<Item = (Kind, Verb)>) -> Vec<Grant> {
-    granted(ground, steps.into_iter().flat_map(|(kind, verb)| of(kind, verb)).copied().collect())
+pub fn of_steps<'a>(ground: &Ground<'_>, steps: impl IntoIterator<Item = (&'a Resource, Verb)>) -> Vec<Grant> {
+    granted(ground, steps.into_iter().flat_map(|(resource, verb)| of(resource, verb)).copied().collect())
 }
 
-fn of(kind: Kind, verb: Verb) -> &'static [Action] {
+const VERBS: [Verb; 3] = [Verb::Create, Verb::Update, Verb::Delete];
+
+fn of(resource: &Resource, verb: Verb) -> &'static [Action] {
     match verb {
-        Verb::Create => kinds::create(kind),
-        Verb::Update => kinds::update(kind),
-        Verb::Delete => kinds::delete(kind),
+        Verb::Create => kinds::create(resource),
+        Verb::Update => kinds::update(resource),
+        Verb::Delete => kinds::delete(resource),
     }
 }
 
@@ -109,12 +111,16 @@ fn facts(cluster: &Cluster) -> Vec<Action> {
 /// `validate`.
 const STATUS: &[Action] = &[Action::DescribeInstances, Action::DescribeScalingActivities, Action::DescribeTargetHealth];
 
-/// `delete`: what controllers in the cluster made, and what an interrupted run left half-made.
+/// `delete`: what controllers in the cluster made, what an interrupted run left half-made, and what of others is in the way.
 const LEFTOVERS: &[Action] = &[
     Action::DescribeBalancerTags,
     Action::DescribeInstances,
     Action::DescribeLaunchTemplates,
     Action::ListInstanceProfiles,
+    Action::DescribeNetworkAcls,
+    Action::DescribeSnapshots,
+    Action::DescribeVpcPeeringConnections,
+    Action::DescribeVpnGateways,
     Action::DeleteLoadBalancer,
     Action::DeleteTargetGroup,
     Action::DeleteSecurityGroup,
@@ -122,6 +128,7 @@ const LEFTOVERS: &[Action] = &[
     Action::RevokeSecurityGroupIngress,
     Action::RevokeSecurityGroupEgress,
     Action::TerminateInstances,
+    Action::DeleteVolume,
 ];
 
 /// `ops/preflight`.
@@ -139,6 +146,7 @@ const STATE: &[Action] = &[
     Action::ListBucket,
     Action::ListBucketVersions,
     Action::GetObject,
+    Action::GetObjectVersion,
     Action::PutObject,
     Action::DeleteObject,
     Action::DeleteObjectVersion,
