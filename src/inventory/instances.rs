@@ -140,9 +140,10 @@ pub fn instances(fleet: &Fleet) -> Vec<Instance> {
             merge(fleet, instance, member, node, is_slot)
         })
         .collect();
+    // Within a group by address, as kubectl orders nodes, whose names hold it. Machines of one launch have the same age, and ids say nothing.
     instances.sort_by_cached_key(|instance| {
         let group = instance.group.as_deref().and_then(|group| order.get(group)).copied().unwrap_or(usize::MAX);
-        (group, instance.group.clone(), instance.launched_at, instance.id.clone())
+        (group, instance.group.clone(), instance.private_address, instance.id.clone())
     });
     instances
 }

@@ -10,7 +10,7 @@ use crate::spec::ClusterName;
 use crate::store::{ClusterStore, ObjectStore};
 
 use super::Environment;
-use super::begin::{no_such_cluster, recorded, scope};
+use super::begin::{no_such_cluster, scope};
 use super::error::OpsError;
 
 /// How long a certificate is good that kubectl can have renewed at any time.
@@ -31,11 +31,7 @@ pub struct Endpoint {
 
 /// Finds out where the API of a cluster is. AWS is asked only where the name is the load balancer's own.
 pub async fn endpoint(environment: &Environment<'_>, name: &ClusterName) -> Result<Endpoint, OpsError> {
-    let store = environment.state_of(name);
-    environment.operator.phase("reading the state");
-    let Some(recorded) = recorded(&store, environment.objects.root()).await? else {
-        return Err(no_such_cluster(environment.objects.as_ref(), name).await);
-    };
+    let (store, recorded) = environment.existing(name).await?;
     let pki = keys(environment.objects.as_ref(), name).await?;
     let cluster = &recorded.cluster;
     let address = match cluster.api_name() {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::spec::ClusterName;
 use crate::store::{BackupAnswer, ClusterStore, EtcdSnapshot, ObjectStore, RequestId, StoreError};
 
-use super::begin::{no_such_cluster, recorded};
+use super::begin::no_such_cluster;
 use super::error::{OpsError, Unanswered};
 use super::slots::{SlotWatch, slot_names};
 use super::{Environment, StateRoot};
@@ -36,11 +36,7 @@ pub async fn backup(environment: &Environment<'_>, name: &ClusterName, timeout: 
     if environment.state_root == StateRoot::Directory {
         return Err(OpsError::StateNotReachable);
     }
-    let store = environment.state_of(name);
-    environment.operator.phase("reading the state");
-    let Some(recorded) = recorded(&store, environment.objects.root()).await? else {
-        return Err(no_such_cluster(environment.objects.as_ref(), name).await);
-    };
+    let (store, recorded) = environment.existing(name).await?;
     environment.operator.begin_work();
     let id = request(environment, &store, timeout).await?;
     let mut slots = SlotWatch::new(&store, slot_names(&recorded.cluster));

@@ -36,6 +36,19 @@ impl Environment<'_> {
         ClusterStore::new(self.objects.as_ref(), name.clone())
     }
 
+    /// A cluster that must be there, and its state.
+    ///
+    /// # Errors
+    /// [`OpsError::NoSuchCluster`]
+    pub(super) async fn existing(&self, name: &ClusterName) -> Result<(ClusterStore<'_>, Recorded), OpsError> {
+        let store = self.state_of(name);
+        self.operator.phase("reading the state");
+        match recorded(&store, self.objects.root()).await? {
+            Some(recorded) => Ok((store, recorded)),
+            None => Err(no_such_cluster(self.objects.as_ref(), name).await),
+        }
+    }
+
     /// The world as it is, with those of the `desired` boot files that the state store has, and the settings of the control planes.
     pub(super) async fn observe(&self, scope: &Scope, store: &ClusterStore<'_>, desired: &Desired) -> Result<World, OpsError> {
         self.operator.phase("observing the account");

@@ -12,7 +12,6 @@ use crate::pki::ClusterPki;
 use crate::spec::{Cluster, ClusterName};
 use crate::store::{ClusterStore, NodeStatus, StoreError};
 
-use super::begin::{no_such_cluster, recorded};
 use super::error::OpsError;
 use super::{ApiProbe, Aws, Environment};
 
@@ -43,11 +42,7 @@ pub struct FleetWatch<'a> {
 impl<'a> FleetWatch<'a> {
     /// For a cluster that the state knows.
     pub async fn open(environment: &'a Environment<'a>, name: &ClusterName, api: &'a dyn ApiProbe) -> Result<Self, OpsError> {
-        let store = environment.state_of(name);
-        environment.operator.phase("reading the state");
-        let Some(recorded) = recorded(&store, environment.objects.root()).await? else {
-            return Err(no_such_cluster(environment.objects.as_ref(), name).await);
-        };
+        let (store, recorded) = environment.existing(name).await?;
         let cluster = recorded.cluster;
         let access = access(environment, &store, &cluster).await;
         Ok(Self { environment, store, api, cluster, access, looks: 0, last: None })

@@ -59,11 +59,7 @@ pub struct Observation {
 
 /// Observes a cluster that the state knows.
 pub async fn observation(environment: &Environment<'_>, name: &ClusterName) -> Result<Observation, OpsError> {
-    let store = environment.state_of(name);
-    environment.operator.phase("reading the state");
-    let Some(recorded) = recorded(&store, environment.objects.root()).await? else {
-        return Err(no_such_cluster(environment.objects.as_ref(), name).await);
-    };
+    let (store, recorded) = environment.existing(name).await?;
     let cluster = recorded.cluster.clone();
     let compared = compare(environment, &store, &cluster, Some(&recorded), Reading::Never).await?;
     let drift = compared.drift(&cluster)?;

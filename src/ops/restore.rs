@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::spec::ClusterName;
 use crate::store::{ClusterStore, EtcdSnapshot, RequestId, RestoreRequest, StoreError};
 
-use super::begin::{Recorded, no_such_cluster, recorded};
+use super::begin::Recorded;
 use super::carry_out::Right;
 use super::error::{OpsError, Unanswered};
 use super::slots::{SlotWatch, slot_names};
@@ -79,11 +79,7 @@ pub async fn restore(
     if environment.state_root == StateRoot::Directory && !options.dry_run {
         return Err(OpsError::StateNotReachable);
     }
-    let store = environment.state_of(name);
-    environment.operator.phase("reading the state");
-    let Some(recorded) = recorded(&store, environment.objects.root()).await? else {
-        return Err(no_such_cluster(environment.objects.as_ref(), name).await);
-    };
+    let (store, recorded) = environment.existing(name).await?;
     if recorded.facts.value.account != environment.identity.account {
         let (owner, account) = (recorded.facts.value.account, environment.identity.account.clone());
         return Err(OpsError::OtherAccount { cluster: name.to_string(), owner, account });

@@ -71,8 +71,8 @@ pub async fn validate(
     options: &ValidateOptions,
     follows: &dyn Follows,
 ) -> Result<Report, OpsError> {
-    let store = environment.state_of(name);
-    let mut looker = Looker::begin(environment, &store, api, options).await?;
+    let (store, recorded) = environment.existing(name).await?;
+    let mut looker = Looker::begin(environment, &store, recorded, api, options).await?;
     let report = health::check(&looker.snapshot, &options.scope);
     follows.changed(&report.checks.iter().collect::<Vec<_>>());
     match options.wait {

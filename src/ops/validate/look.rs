@@ -8,7 +8,7 @@ use crate::health::{
     Delegation, DnsAnswer, DnsFailure, Endpoint, EndpointKind, KubernetesView, Snapshot, api_address, load_balancer_address,
 };
 use crate::model::{API, DnsRecord, Kind, RecordAddress, RecordValue, Resource, ResourceId};
-use crate::ops::begin::{no_such_cluster, recorded};
+use crate::ops::begin::{Recorded, recorded};
 use crate::ops::manifests::Reading;
 use crate::ops::reconcile::compare;
 use crate::ops::slots::slot_names;
@@ -43,13 +43,10 @@ impl<'a> Looker<'a> {
     pub(super) async fn begin(
         environment: &'a Environment<'a>,
         store: &'a ClusterStore<'a>,
+        recorded: Recorded,
         api: &'a dyn ApiProbe,
         options: &ValidateOptions,
     ) -> Result<Self, OpsError> {
-        environment.operator.phase("reading the state");
-        let Some(recorded) = recorded(store, environment.objects.root()).await? else {
-            return Err(no_such_cluster(environment.objects.as_ref(), store.cluster()).await);
-        };
         let cluster = recorded.cluster.clone();
         check_groups(&cluster, &options.scope.groups)?;
         let compared = compare(environment, store, &cluster, Some(&recorded), Reading::Never).await?;

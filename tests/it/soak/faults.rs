@@ -16,13 +16,14 @@ pub struct Fault {
 }
 
 /// Every distinct request is disturbed once or twice, wherever it comes from.
-pub const FAULTS: [Fault; 9] = [
+pub const FAULTS: [Fault; 10] = [
     Fault { name: "throttled", rule: |action| Some(throttled(action, 2)) },
     Fault { name: "internal-error", rule: |_| Some(error(500, "InternalError", "before", 1)) },
     Fault { name: "unavailable", rule: |_| Some(error(503, "ServiceUnavailable", "before", 2)) },
     Fault { name: "lost-in-error", rule: |_| Some(error(500, "InternalError", "after", 1)) },
     Fault { name: "reset", rule: |_| Some(json!({ "do": "reset", "where": "before", "times": 1 })) },
     Fault { name: "lost-answer", rule: |_| Some(json!({ "do": "reset", "where": "after", "times": 1 })) },
+    Fault { name: "cut-answer", rule: |_| Some(json!({ "do": "truncate", "times": 1 })) },
     Fault { name: "in-use", rule: in_use },
     Fault { name: "others-at-work", rule: others_at_work },
     Fault { name: "not-there-yet", rule: not_there_yet },

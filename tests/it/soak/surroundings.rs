@@ -9,12 +9,20 @@ use super::{HA_PRIVATE, MINIMAL};
 
 /// How often each fault meets a call.
 const PROBABILITY: f64 = 0.02;
+/// How often a call hangs: each costs the client's whole patience.
+const SILENCE: f64 = 0.02;
 
 enum Surroundings {
     /// AWS's own token buckets, though they fill faster.
     Busy,
     /// Everything takes its time to come, to go, and to be known.
     Slow,
+    /// What is new may be missing for a while, wherever it is named or listed.
+    Unseen,
+    /// Answers may be as old as some seconds.
+    Stale,
+    /// Now and then a call has no answer at all, for as long as the client waits.
+    Silent,
     /// Listings in many pages.
     Pages,
     /// All faults, in surroundings like these.
@@ -30,7 +38,14 @@ fn points(bench: &Bench, seeds: usize) -> Vec<Point> {
     let first = seed() * seeds;
     let stages = 0..bench.stages.len();
     let of_stage = |stage| {
-        let surroundings = [Surroundings::Busy, Surroundings::Slow, Surroundings::Pages];
+        let surroundings = [
+            Surroundings::Busy,
+            Surroundings::Slow,
+            Surroundings::Unseen,
+            Surroundings::Stale,
+            Surroundings::Silent,
+            Surroundings::Pages,
+        ];
         let chances = (first..first + seeds).map(|seed| Surroundings::Chance { seed });
         surroundings.into_iter().chain(chances).map(move |surroundings| Point { stage, surroundings })
     };
@@ -41,6 +56,9 @@ fn name(bench: &Bench, point: &Point) -> String {
     let surroundings = match point.surroundings {
         Surroundings::Busy => "busy".to_owned(),
         Surroundings::Slow => "slow".to_owned(),
+        Surroundings::Unseen => "unseen".to_owned(),
+        Surroundings::Stale => "stale".to_owned(),
+        Surroundings::Silent => "silent".to_owned(),
         Surroundings::Pages => "pages".to_owned(),
         Surroundings::Chance { seed } => format!("chance {seed}"),
     };
@@ -54,6 +72,12 @@ fn attempt(bench: &Bench, point: &Point, _: &Tally) -> Result<Proof, String> {
     match point.surroundings {
         Surroundings::Busy => account.set_conditions(&json!({ "throttle": { "speed": 20 } })),
         Surroundings::Slow => account.set_conditions(&slowness(1.0)),
+        Surroundings::Unseen => account.set_conditions(&json!({ "invisible_seconds": 3 })),
+        Surroundings::Stale => account.set_conditions(&json!({ "stale_seconds": 5 })),
+        Surroundings::Silent => {
+            let hang = |when: &str| json!({ "do": "hang", "where": when, "probability": SILENCE });
+            return rides_out(bench, stage, &json!([hang("before"), hang("after")]));
+        }
         Surroundings::Pages => account.set_page_size(Some(2)),
         Surroundings::Chance { seed } => {
             let mut conditions = slowness(0.3);
