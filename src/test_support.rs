@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::cloud::facts::StateLocation;
 use crate::cloud::status::GroupInstance;
 use crate::cloud::{Facts, GroupStatus, HostedZone, InstanceStatus, InstanceTypeFacts, Observed, Physical, ResolvedImage, World};
-use crate::health::{KubeNode, KubernetesView};
+use crate::health::{KubeNode, KubernetesView, System};
 use crate::inventory::Fleet;
 use crate::model::{BootstrapObject, Desired, Kind, Resource, ResourceId, build, fixed_addresses};
 use crate::spec::{Architecture, Cluster, DnsVisibility};
@@ -182,6 +182,7 @@ pub fn fleet(cluster: &Cluster) -> Fleet {
                 control_plane: name.starts_with("cp-"),
                 zone: Some(zone.clone()),
                 not_ready: None,
+                pressures: Vec::new(),
                 kubelet_version: format!("v{}", cluster.kubernetes_version),
             });
             fleet.instances.push(InstanceStatus {
@@ -208,7 +209,9 @@ pub fn fleet(cluster: &Cluster) -> Fleet {
         });
     }
     let version = format!("v{}", cluster.kubernetes_version);
-    fleet.kubernetes = KubernetesView::Reachable { address: "https://api:6443".into(), version, nodes };
+    let system =
+        System { failing: Ok(Vec::new()), workloads: Ok(Vec::new()), control_plane: Ok(Vec::new()), pending: Ok(Vec::new()) };
+    fleet.kubernetes = KubernetesView::Reachable { address: "https://api:6443".into(), version, nodes, system };
     fleet
 }
 

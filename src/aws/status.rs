@@ -68,6 +68,12 @@ impl CloudStatus for Aws {
         });
         Ok(states.collect())
     }
+
+    async fn name_servers(&self, zone_id: &str) -> Result<Vec<String>, CloudError> {
+        let answer = self.route53.get_hosted_zone().id(zone_id).send().await;
+        let answer = answer.map_err(|error| translate("route53:GetHostedZone", error))?;
+        Ok(answer.delegation_set().map(|set| set.name_servers().to_vec()).unwrap_or_default())
+    }
 }
 
 /// Instances of a cluster that are not terminated.
@@ -149,9 +155,9 @@ fn read_instance(instance: &SdkInstance) -> Option<InstanceStatus> {
         zone: instance.placement().and_then(|placement| placement.availability_zone()).unwrap_or_default().to_owned(),
         instance_type: instance.instance_type().map(|name| name.as_str().to_owned()).unwrap_or_default(),
         spot: instance.instance_lifecycle() == Some(&InstanceLifecycleType::Spot),
-        launched_at: instance.launch_time().and_then(|time| Timestamp::from_second(time.secs()).ok()),
         private_address: instance.private_ip_address().and_then(|address| address.parse().ok()),
         group: group.map(str::to_owned),
+        launched_at: instance.launch_time().and_then(|time| Timestamp::from_second(time.secs()).ok()),
     })
 }
 

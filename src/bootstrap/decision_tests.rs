@@ -481,3 +481,28 @@ fn which_curl_signs_for_s3() {
         assert_eq!(decided, signs.to_string(), "{answer}");
     }
 }
+
+#[test]
+fn what_etcd_says_is_published_also_without_a_quorum() {
+    let published = |etcdctl: &str| {
+        let text = decided(&format!(
+            r#"etcdctl_at() {{ {etcdctl}; }}
+            now() {{ echo 2026-11-27T12:00:00Z; }}
+            s3_put() {{ echo "$1"; cat; }}
+            GROUP=cp-2 ETCD_NEXT=0
+            publish_etcd
+            # Not again within the minute.
+            publish_etcd"#
+        ));
+        let (key, document) = text.split_once('\n').unwrap();
+        assert_eq!(key, "control-plane/etcd/cp-2.json");
+        serde_json::from_str::<serde_json::Value>(document).unwrap()
+    };
+    let whole = published(r#"echo "{\"asked\": \"$2 $3\"}""#);
+    assert_eq!(whole["status"]["asked"], "endpoint status");
+    assert_eq!(whole["members"]["asked"], "member list");
+    assert_eq!(whole["alarms"]["asked"], "alarm list");
+    // A list of members needs a quorum; what is half said is not said.
+    let half = published(r#"if [ "$2" = endpoint ]; then echo '[]'; else echo '{"members'; return 1; fi"#);
+    assert_eq!(half, serde_json::json!({ "at": "2026-11-27T12:00:00Z", "status": [], "members": null, "alarms": null }));
+}

@@ -5,6 +5,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -94,6 +95,9 @@ pub enum OutputFormat {
     Table,
     Json,
     Yaml,
+    /// A stream of changes, a JSON document on each line: for `validate` only, whose help tells of it.
+    #[value(hide = true)]
+    Ndjson,
 }
 
 #[derive(Debug, Subcommand)]
@@ -115,11 +119,14 @@ pub enum Command {
 
     /// Check that a cluster is what its spec says, and healthy
     ///
-    /// Checks the AWS resources, the autoscaling groups, the targets of the load balancer, the DNS record, the API server and
-    /// the nodes, and changes nothing. Exits 0 when the cluster is healthy, 3 when it is not, and 4 when that could not be
-    /// found out.
+    /// Checks the AWS resources, the autoscaling groups, the targets of the load balancer, what name servers answer, certificates,
+    /// etcd, the API server, nodes, versions, what runs in kube-system, addons and backups, and changes nothing. Each check that
+    /// fails says why, on what that rests, and what to do. Exits 0 when the cluster is healthy, 3 when it is not, and 4 when that
+    /// could not be found out.
+    ///
+    /// The API is asked from where the command runs; a proxy that HTTPS_PROXY names is used.
     #[command(after_long_help = examples::VALIDATE)]
-    Validate(NameArgs),
+    Validate(ValidateArgs),
 
     /// Remove everything that a cluster owns
     ///
@@ -364,6 +371,31 @@ pub struct UpdateArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// Wait until the cluster is healthy, at most so long
+    ///
+    /// Ends at once when it is. Progress goes to standard error, the last result to standard output; `-o ndjson` writes every check
+    /// that changes as well.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub wait: Option<Duration>,
+
+    /// Look at this slot or node group only; may be repeated
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+
+    /// Tolerate so many workers that are missing or not Ready
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub allow_unready: usize,
+
+    /// Name server to ask, instead of the system's: ADDRESS or ADDRESS:PORT
+    #[arg(long, value_name = "ADDRESS", env = "KCLUST_RESOLVER", hide_env_values = true, value_parser = name_server)]
+    pub resolver: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
 pub struct DeleteArgs {
     #[command(flatten)]
     pub name: NameArgs,
@@ -512,6 +544,12 @@ fn duration(text: &str) -> Result<Duration, String> {
     let period = Period::parse(text).ok().filter(|period| period.seconds() > 0);
     let allowed = "it must be a whole number above 0 and a unit (s, m, h or d), such as 15m";
     period.map(|period| Duration::from_secs(period.seconds().into())).ok_or_else(|| allowed.to_owned())
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    const DNS: u16 = 53;
+    let address = text.parse::<SocketAddr>().or_else(|_| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS)));
+    address.map_err(|_| "it must be an IP address, with a port or without, such as 10.0.0.2".to_owned())
 }
 
 fn picture(text: &str) -> Result<Picture, String> {

@@ -123,6 +123,7 @@ impl CliError {
                 OpsError::Preflight { findings, .. } if OpsError::is_about_the_spec(findings) => exit::USAGE,
                 OpsError::Manifests(_)
                 | OpsError::DifferentSpec { .. }
+                | OpsError::NoSuchGroup { .. }
                 | OpsError::StateNotReachable
                 | OpsError::FixedFields { .. }
                 | OpsError::OtherRegion { .. }
@@ -253,6 +254,7 @@ fn ops_words(error: &OpsError) -> Words {
                 false => words.hint(format!("it holds {}", known.join(", "))),
             }
         }
+        OpsError::NoSuchGroup { known, .. } => Words::new(error.to_string()).hint(format!("it has {}", known.join(", "))),
         OpsError::DifferentSpec { cluster, differences } => {
             let words = differences.iter().fold(Words::new(error.to_string()), |words, line| words.cause(line));
             words.hint(format!("to change the cluster, run `kclust update {cluster} -f FILE`"))

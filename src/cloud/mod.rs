@@ -160,4 +160,7 @@ pub trait CloudStatus: Send + Sync {
 
     /// Health of the targets of a target group.
     async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetState>, CloudError>;
+
+    /// The name servers of a public hosted zone.
+    async fn name_servers(&self, zone_id: &str) -> Result<Vec<String>, CloudError>;
 }

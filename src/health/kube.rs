@@ -1,35 +1,46 @@
 //! Asks the Kubernetes API of a cluster. Never fails: why there is no answer is an answer.
 
+mod lists;
+mod pods;
+pub mod tls;
+pub mod watch;
+
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use ::kube::api::ListParams;
 use ::kube::config::AuthInfo;
-use ::kube::{Api, Client, Config, Error};
+use ::kube::{Client, Config, Error};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper_util::client::proxy::matcher::Matcher;
-use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::pki::ClientCertificate;
 
-use super::{KubeNode, KubernetesView};
+use super::{KubernetesView, Pod, System};
 
 /// The API answers a handshake at once or is not there: a longer wait only delays the person who asked.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Nodes on a page. A node object has some 10 KiB, mostly its list of images.
-const PAGE: u32 = 500;
+/// Where and how the API is asked.
+#[derive(Clone, Copy)]
+pub struct Server<'a> {
+    /// `https://<name>:<port>` (see [`super::api_url`]).
+    pub url: &'a str,
+    /// The name that its certificate must be for, where that is not the one in `url`.
+    pub name: Option<&'a str>,
+    /// Who must have signed its certificate, in PEM.
+    pub ca: &'a str,
+    pub client: &'a ClientCertificate,
+}
 
-/// Version and nodes of the cluster behind `server` (see [`super::api_url`]), whose certificate must be signed by `ca`, in PEM. Takes at
-/// most `timeout`.
-pub async fn view(server: &str, ca: &str, client: &ClientCertificate, timeout: Duration) -> KubernetesView {
-    let address = server.to_owned();
-    match tokio::time::timeout(timeout, ask(server, ca, client, timeout.min(CONNECT_TIMEOUT))).await {
-        Ok(Ok((version, nodes))) => KubernetesView::Reachable { address, version, nodes },
+/// What the API says of the cluster. Takes at most `timeout`.
+pub async fn view(server: Server<'_>, timeout: Duration) -> KubernetesView {
+    let address = server.url.to_owned();
+    match tokio::time::timeout(timeout, ask(server, timeout.min(CONNECT_TIMEOUT))).await {
+        Ok(Ok(view)) => view,
         Ok(Err(Failure::Unreachable(reason))) => KubernetesView::Unreachable { address, reason },
         Ok(Err(Failure::Refused(reason))) => KubernetesView::Refused { address, reason },
         Err(_) => KubernetesView::Unreachable { address, reason: format!("no answer within {} s", timeout.as_secs()) },
@@ -42,38 +53,63 @@ enum Failure {
     Refused(String),
 }
 
-async fn ask(
-    server: &str,
-    ca: &str,
-    client: &ClientCertificate,
-    connect_timeout: Duration,
-) -> Result<(String, Vec<KubeNode>), Failure> {
-    let config = config(server, ca, client, connect_timeout)?;
+async fn ask(server: Server<'_>, connect_timeout: Duration) -> Result<KubernetesView, Failure> {
+    let client = connect(server, connect_timeout).await?;
+    let seen = async { tokio::try_join!(client.apiserver_version(), lists::nodes(&client)) };
+    let (seen, system) = tokio::join!(seen, system(&client, pods::pending(&client)));
+    let (version, nodes) = seen.map_err(|error| explain(&error))?;
+    let (address, version) = (server.url.to_owned(), version.git_version);
+    Ok(KubernetesView::Reachable { address, version, nodes: nodes.items, system })
+}
+
+/// Not needed to see the nodes: a part that fails is told as such.
+async fn system(client: &Client, pending: impl Future<Output = Result<Vec<Pod>, Error>>) -> System {
+    let (failing, workloads, control_plane, pending) =
+        tokio::join!(lists::failing_checks(client), pods::workloads(client), pods::control_plane(client), pending);
+    let words = |error: Error| match explain(&error) {
+        Failure::Unreachable(reason) | Failure::Refused(reason) => reason,
+    };
+    System {
+        failing: failing.map_err(words),
+        workloads: workloads.map_err(words),
+        control_plane: control_plane.map_err(words),
+        pending: pending.map_err(words),
+    }
+}
+
+async fn connect(server: Server<'_>, connect_timeout: Duration) -> Result<Client, Failure> {
+    let config = config(server, connect_timeout)?;
     if config.proxy_url.is_none() {
         // A proxy looks names up itself.
         resolve(&config).await?;
     }
     // One crypto provider is compiled in, ring, so rustls takes it without being told; with two it would panic here.
-    let client = Client::try_from(config).map_err(|error| unusable(&error))?;
-    let (version, nodes) = tokio::try_join!(client.apiserver_version(), list_nodes(&client)).map_err(|error| explain(&error))?;
-    Ok((version.git_version, nodes))
+    Client::try_from(config).map_err(|error| unusable(&error))
 }
 
-fn config(server: &str, ca: &str, client: &ClientCertificate, connect_timeout: Duration) -> Result<Config, Failure> {
-    let mut config = Config::new(server.parse().map_err(|error| unusable(&error))?);
+fn config(server: Server<'_>, connect_timeout: Duration) -> Result<Config, Failure> {
+    let Server { url, name, ca, client } = server;
+    let mut config = Config::new(url.parse().map_err(|error| unusable(&error))?);
     let roots: Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(ca.as_bytes()).map(|certificate| certificate.map(|der| der.to_vec())).collect();
     config.root_cert = Some(roots.map_err(|error| unusable(&error))?);
+    config.tls_server_name = name.map(str::to_owned);
     config.auth_info = AuthInfo {
         client_certificate_data: Some(STANDARD.encode(&client.certificate)),
         client_key_data: Some(STANDARD.encode(client.key.expose()).into()),
         ..AuthInfo::default()
     };
     config.connect_timeout = Some(connect_timeout);
+    // As kubectl takes it: `HTTPS_PROXY`, `NO_PROXY`.
     config.proxy_url = Matcher::from_env().intercept(&config.cluster_url).map(|proxy| proxy.uri().clone());
     // What is wanted is the state as it is, a 503 included.
     config.default_retry = false;
     Ok(config)
+}
+
+/// Whether the API is reached through a proxy, which then looks names up itself.
+pub fn is_behind_proxy(url: &str) -> bool {
+    url.parse().is_ok_and(|url| Matcher::from_env().intercept(&url).is_some())
 }
 
 /// Nothing was asked, because what was stored cannot be used to ask.
@@ -92,45 +128,6 @@ async fn resolve(config: &Config) -> Result<(), Failure> {
         Ok(mut addresses) => addresses.next().map(|_| ()).ok_or_else(|| failed("no address".to_owned())),
         Err(error) => Err(failed(error.to_string())),
     }
-}
-
-async fn list_nodes(client: &Client) -> Result<Vec<KubeNode>, Error> {
-    let api: Api<Node> = Api::all(client.clone());
-    let mut params = ListParams::default().limit(PAGE);
-    let mut nodes = Vec::new();
-    loop {
-        let page = api.list(&params).await?;
-        nodes.extend(page.items.into_iter().map(kube_node));
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(nodes),
-        }
-    }
-}
-
-fn kube_node(node: Node) -> KubeNode {
-    let mut labels = node.metadata.labels.unwrap_or_default();
-    let status = node.status.unwrap_or_default();
-    KubeNode {
-        name: node.metadata.name.unwrap_or_default(),
-        provider_id: node.spec.and_then(|spec| spec.provider_id),
-        control_plane: labels.contains_key("node-role.kubernetes.io/control-plane"),
-        zone: labels.remove("topology.kubernetes.io/zone"),
-        not_ready: not_ready(status.conditions.unwrap_or_default()),
-        kubelet_version: status.node_info.unwrap_or_default().kubelet_version,
-    }
-}
-
-/// `None` when the condition `Ready` is `True`.
-fn not_ready(conditions: Vec<NodeCondition>) -> Option<String> {
-    let Some(ready) = conditions.into_iter().find(|condition| condition.type_ == "Ready") else {
-        return Some("the kubelet has not reported yet".to_owned());
-    };
-    if ready.status == "True" {
-        return None;
-    }
-    let words: Vec<String> = [ready.reason, ready.message].into_iter().flatten().filter(|text| !text.is_empty()).collect();
-    Some(if words.is_empty() { format!("Ready is {}", ready.status) } else { words.join(": ") })
 }
 
 fn explain(error: &Error) -> Failure {
@@ -158,6 +155,9 @@ fn explain(error: &Error) -> Failure {
     if says("InvalidContentType") || says("corrupt message") || matches!(error, Error::SerdeError(_) | Error::FromUtf8(_)) {
         return Failure::Refused(format!("what answers is not a Kubernetes API: {detail}"));
     }
+    if texts.iter().any(|text| text.contains("tunnel")) {
+        return Failure::Unreachable(format!("the proxy does not reach it: {detail}"));
+    }
     Failure::Unreachable(match io_kind(error) {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
         Some(io::ErrorKind::TimedOut) => "the connection timed out".to_owned(),
@@ -171,6 +171,17 @@ fn explain(error: &Error) -> Failure {
 /// The messages of an error and of what caused it, outermost first.
 fn chain(error: &(dyn StdError + 'static)) -> Vec<String> {
     causes(error).map(ToString::to_string).collect()
+}
+
+/// The same of an error that is only borrowed.
+fn causes_of(error: &dyn StdError) -> Vec<String> {
+    let mut texts = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    texts
 }
 
 fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {

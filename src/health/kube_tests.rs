@@ -21,6 +21,10 @@ use crate::pki::Authority;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
+async fn view_of(url: &str, ca: &str, client: &ClientCertificate, timeout: Duration) -> KubernetesView {
+    view(Server { url, name: None, ca, client }, timeout).await
+}
+
 fn authority(seed: u64) -> Authority {
     let mut rng = StdRng::seed_from_u64(seed);
     Authority::generate("kubernetes", "test", HOUR, Timestamp::now(), &mut rng).unwrap()
@@ -121,6 +125,8 @@ fn healthy(path: &str) -> (u16, serde_json::Value) {
         path if path.starts_with("/api/v1/nodes?") && path.contains("limit=500") => {
             (200, list(vec![node("i-1", json!({"type": "Ready", "status": "True"}))], "page-2"))
         }
+        "/readyz?" => (500, json!("[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed")),
+        path if path.starts_with("/api") => (200, list(Vec::new(), "")),
         path => panic!("{path} was asked for"),
     }
 }
@@ -129,7 +135,8 @@ fn healthy(path: &str) -> (u16, serde_json::Value) {
 async fn version_and_nodes_are_read_page_by_page() {
     let ca = authority(1);
     let server = serve(tls(&ca, "127.0.0.1"), healthy).await;
-    let KubernetesView::Reachable { address, version, nodes } = view(&server, &ca.certificate, &client_of(&ca), PATIENCE).await
+    let KubernetesView::Reachable { address, version, nodes, .. } =
+        view_of(&server, &ca.certificate, &client_of(&ca), PATIENCE).await
     else {
         panic!("not reachable")
     };
@@ -144,7 +151,7 @@ async fn version_and_nodes_are_read_page_by_page() {
 }
 
 async fn refusal(server: &str, ca: &Authority, client: &ClientCertificate) -> String {
-    match view(server, &ca.certificate, client, PATIENCE).await {
+    match view_of(server, &ca.certificate, client, PATIENCE).await {
         KubernetesView::Refused { reason, .. } => reason,
         other => panic!("{other:?}"),
     }
@@ -197,7 +204,7 @@ fn status(code: u16, message: &str) -> (u16, serde_json::Value) {
 
 async fn out_of_reach(server: &str, timeout: Duration) -> String {
     let ca = authority(1);
-    match view(server, &ca.certificate, &client_of(&ca), timeout).await {
+    match view_of(server, &ca.certificate, &client_of(&ca), timeout).await {
         KubernetesView::Unreachable { reason, address } => {
             assert_eq!(address, server);
             reason
@@ -255,7 +262,8 @@ async fn stored_certificates_that_cannot_be_read_are_the_reason() {
     let ca = authority(1);
     let mut client = client_of(&ca);
     client.key = crate::pki::Secret::new("nonsense");
-    let KubernetesView::Unreachable { reason, .. } = view("https://127.0.0.1:1", &ca.certificate, &client, PATIENCE).await else {
+    let KubernetesView::Unreachable { reason, .. } = view_of("https://127.0.0.1:1", &ca.certificate, &client, PATIENCE).await
+    else {
         panic!("something else");
     };
     assert!(reason.starts_with("the stored address or certificates cannot be used: "), "{reason}");

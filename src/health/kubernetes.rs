@@ -1,5 +1,7 @@
 //! What the Kubernetes API said of the cluster.
 
+use jiff::Timestamp;
+
 /// The answer of the API, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KubernetesView {
@@ -9,6 +11,7 @@ pub enum KubernetesView {
         /// `gitVersion` of `/version`: `v1.36.2`.
         version: String,
         nodes: Vec<KubeNode>,
+        system: System,
     },
     /// Nothing that speaks for the API answered: no route, no such name, a time-out. The API may be well and the way to it closed, as it
     /// is from outside for an internal endpoint.
@@ -31,8 +34,47 @@ pub struct KubeNode {
     pub zone: Option<String>,
     /// `None` when the condition `Ready` is `True`; else its reason and message.
     pub not_ready: Option<String>,
+    /// Other conditions that are true and should not be, such as `DiskPressure`, each with its reason and message.
+    pub pressures: Vec<String>,
     /// `status.nodeInfo.kubeletVersion`.
     pub kubelet_version: String,
+}
+
+/// What runs in `kube-system`, and what the API server says of itself. Each part is the reason why, where it was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct System {
+    /// Checks of `/readyz` that fail.
+    pub failing: Result<Vec<String>, String>,
+    /// Deployments and daemon sets.
+    pub workloads: Result<Vec<Workload>, String>,
+    /// Static pods of the control planes that are in trouble.
+    pub control_plane: Result<Vec<Pod>, String>,
+    /// Pods of all namespaces that no node has yet.
+    pub pending: Result<Vec<Pod>, String>,
+}
+
+/// A deployment or daemon set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    /// `DaemonSet/cilium`.
+    pub name: String,
+    pub wanted: u32,
+    pub available: u32,
+    /// Its pods that are in trouble; looked at only where some are missing.
+    pub troubled: Vec<Pod>,
+}
+
+/// A pod in trouble.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    pub namespace: String,
+    pub name: String,
+    pub node: Option<String>,
+    pub created_at: Option<Timestamp>,
+    /// A class of pods that the cluster cannot do without: `system-cluster-critical` or `system-node-critical`.
+    pub critical: bool,
+    /// In the words of the kubelet or the scheduler: `container cilium-agent: ImagePullBackOff: …`.
+    pub trouble: String,
 }
 
 impl KubeNode {

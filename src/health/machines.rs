@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::spec::Cluster;
 
 use super::{KubeNode, KubernetesView, Node, Role, Snapshot};
@@ -14,6 +16,7 @@ pub(super) struct Machine<'a> {
     pub zone: &'a str,
     /// Its state, in the words of EC2 or else of Auto Scaling.
     pub state: &'a str,
+    pub launched_at: Option<Timestamp>,
     /// On its way out: nothing is expected of it any more.
     pub leaving: bool,
 }
@@ -33,6 +36,7 @@ pub(super) fn machines(snapshot: &Snapshot) -> Option<BTreeMap<&str, Machine<'_>
                 group: instance.group.as_deref(),
                 zone: &instance.zone,
                 state: &instance.state,
+                launched_at: instance.launched_at,
                 leaving: !matches!(instance.state.as_str(), "pending" | "running"),
             };
             (machine.id, machine)
@@ -49,6 +53,7 @@ pub(super) fn machines(snapshot: &Snapshot) -> Option<BTreeMap<&str, Machine<'_>
                 group: None,
                 zone: &member.zone,
                 state: &member.lifecycle_state,
+                launched_at: None,
                 leaving: false,
             });
             machine.group = Some(&group.name);

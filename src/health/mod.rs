@@ -8,13 +8,18 @@ pub mod kube;
 mod kubernetes;
 mod machines;
 mod report;
+#[cfg(feature = "aws")]
+pub mod resolver;
 mod rules;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod view;
 
-pub use kubernetes::{KubeNode, KubernetesView};
+pub use kubernetes::{KubeNode, KubernetesView, Pod, System, Workload};
 pub use report::{Check, CheckStatus, Node, Report, Role, Status};
-pub use rules::check;
-pub use snapshot::{Snapshot, api_address, api_url};
+pub use rules::{Scope, check};
+pub use snapshot::{
+    CertificateFault, Delegation, DnsAnswer, DnsFailure, Endpoint, EndpointKind, Presented, Snapshot, api_address, api_url,
+    load_balancer_address,
+};

@@ -11,6 +11,9 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// Control planes first, then the node groups in the order of the spec; last the nodes that belong to none of them.
     pub nodes: Vec<Node>,
+    /// How long it was waited for the cluster to be healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waited_seconds: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,8 +47,12 @@ pub struct Check {
     pub status: CheckStatus,
     /// One sentence.
     pub message: String,
-    /// Why, one finding on each line, in the words of AWS or Kubernetes where they say something.
+    /// Why, one finding on each line.
     pub cause: Option<String>,
+    /// What that rests on, in the words of AWS, Kubernetes or the machines.
+    pub evidence: Vec<String>,
+    /// What to do about it.
+    pub todo: Option<String>,
     /// What it is about: logical ids (`Subnet/public-us-east-1a`), instance ids, node names. All of them, also where `cause` is cut.
     pub resources: Vec<String>,
 }
@@ -54,6 +61,8 @@ pub struct Check {
 #[serde(rename_all = "lowercase")]
 pub enum CheckStatus {
     Ok,
+    /// Nothing is wrong yet.
+    Warning,
     Failed,
     /// It could not be found out.
     Unknown,
@@ -76,11 +85,29 @@ impl Check {
 
     pub(super) fn failed(name: impl Into<String>, message: impl Into<String>, findings: Findings) -> Self {
         let cause = findings.cause();
-        Self { resources: findings.resources, ..Self::new(name, CheckStatus::Failed, message, cause) }
+        let (evidence, resources) = (findings.evidence, findings.resources);
+        Self { evidence, resources, ..Self::new(name, CheckStatus::Failed, message, cause) }
+    }
+
+    pub(super) fn warning(name: impl Into<String>, message: impl Into<String>, findings: Findings) -> Self {
+        Self { status: CheckStatus::Warning, ..Self::failed(name, message, findings) }
+    }
+
+    /// Adds what to do about it.
+    pub(super) fn todo(self, todo: impl Into<String>) -> Self {
+        Self { todo: Some(todo.into()), ..self }
     }
 
     fn new(name: impl Into<String>, status: CheckStatus, message: impl Into<String>, cause: Option<String>) -> Self {
-        Self { name: name.into(), status, message: message.into(), cause, resources: Vec::new() }
+        Self {
+            name: name.into(),
+            status,
+            message: message.into(),
+            cause,
+            evidence: Vec::new(),
+            todo: None,
+            resources: Vec::new(),
+        }
     }
 }
 
@@ -88,6 +115,7 @@ impl Check {
 #[derive(Default)]
 pub(super) struct Findings {
     lines: Vec<String>,
+    evidence: Vec<String>,
     resources: Vec<String>,
 }
 
@@ -108,6 +136,15 @@ impl Findings {
         self.lines.push(words.join(" "));
     }
 
+    /// What somebody said, word for word.
+    pub(super) fn quote(&mut self, line: impl Into<String>) {
+        let words: Vec<String> = line.into().split_whitespace().map(str::to_owned).collect();
+        let line = words.join(" ");
+        if self.evidence.len() < SHOWN && !self.evidence.contains(&line) {
+            self.evidence.push(line);
+        }
+    }
+
     /// A resource that needs no line of its own.
     pub(super) fn concerns(&mut self, resource: impl Into<String>) {
         let resource = resource.into();
@@ -115,6 +152,16 @@ impl Findings {
         if self.resources.last() != Some(&resource) {
             self.resources.push(resource);
         }
+    }
+
+    /// Whether a line is about the resource already.
+    pub(super) fn names(&self, resource: &str) -> bool {
+        self.resources.iter().any(|named| named == resource)
+    }
+
+    /// Resources that are concerned.
+    pub(super) fn count(&self) -> usize {
+        self.resources.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -168,6 +215,6 @@ impl Report {
         } else {
             Status::Healthy
         };
-        Self { cluster: cluster.into(), status, checks, nodes }
+        Self { cluster: cluster.into(), status, checks, nodes, waited_seconds: None }
     }
 }

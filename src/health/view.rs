@@ -51,9 +51,13 @@ impl Report {
             }
         };
         let cluster = &self.cluster;
+        let waited = self.waited_seconds.map_or_else(String::new, |seconds| match (seconds / 60, seconds % 60) {
+            (minutes @ 1.., 0) => format!(" after {minutes} min"),
+            _ => format!(" after {seconds} s"),
+        });
         match self.status {
-            Status::Healthy => format!("{cluster} is healthy."),
-            Status::Unhealthy => format!("{cluster} is not healthy: {}.", names(CheckStatus::Failed)),
+            Status::Healthy => format!("{cluster} is healthy{waited}."),
+            Status::Unhealthy => format!("{cluster} is not healthy{waited}: {}.", names(CheckStatus::Failed)),
             Status::Unknown => format!("Could not find out whether {cluster} is healthy: {}.", names(CheckStatus::Unknown)),
         }
     }
@@ -62,6 +66,7 @@ impl Report {
 fn write_check(text: &mut String, check: &Check, column: usize, style: TextStyle) {
     let (word, paint) = match check.status {
         CheckStatus::Ok => ("ok", Style::new().fg_color(Some(AnsiColor::Green.into()))),
+        CheckStatus::Warning => ("warning", Style::new().fg_color(Some(AnsiColor::Yellow.into()))),
         CheckStatus::Failed => ("FAILED", Style::new().fg_color(Some(AnsiColor::Red.into())).effects(Effects::BOLD)),
         CheckStatus::Unknown => ("unknown", Style::new().fg_color(Some(AnsiColor::Yellow.into()))),
         CheckStatus::Skipped => ("skipped", Style::new().effects(Effects::DIMMED)),
@@ -76,12 +81,23 @@ fn write_check(text: &mut String, check: &Check, column: usize, style: TextStyle
     let indent = column + STATUS_COLUMN + 4;
     let room = style.width.saturating_sub(indent).max(NARROWEST);
     let mut lines = wrap(&check.message, room);
+    // Findings stand two columns in, and their own continuation lines four, so that it is plain where each begins.
+    let mut add = |mark: &str, text: &str| {
+        let rest = wrap(text, room.saturating_sub(width(mark).max(4)));
+        let indent = " ".repeat(width(mark).max(4));
+        lines.extend(rest.into_iter().enumerate().map(|(index, line)| match index {
+            0 => format!("{mark}{line}"),
+            _ => format!("{indent}{line}"),
+        }));
+    };
     for cause in check.cause.iter().flat_map(|cause| cause.lines()) {
-        // Findings stand two columns in, and their own continuation lines four, so that it is plain where each begins.
-        let rest = wrap(cause, room.saturating_sub(4));
-        lines.extend(
-            rest.into_iter().enumerate().map(|(index, line)| format!("{}{line}", if index == 0 { "  " } else { "    " })),
-        );
+        add("  ", cause);
+    }
+    for evidence in &check.evidence {
+        add(if style.unicode { "  · " } else { "  * " }, evidence);
+    }
+    if let Some(todo) = &check.todo {
+        add(if style.unicode { "  → " } else { "  > " }, todo);
     }
     for (index, line) in lines.iter().enumerate() {
         let _ = match index {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cloud::World;
 use crate::model::ResourceId;
-use crate::plan::{Action, FieldChange, Plan};
+use crate::plan::{Action, Drift, FieldChange};
 
 use super::Console;
 
@@ -56,10 +56,10 @@ impl ResourceStatus {
 }
 
 /// Everything that the cluster has or shall have, in the order of plans: by kind and name.
-pub fn resources(world: &World, plan: &Plan, console: &Console) -> Vec<ResourceRow> {
+pub fn resources(world: &World, drift: &Drift, console: &Console) -> Vec<ResourceRow> {
     // A duplicate has the logical id of the right one, and a change of its own.
     let changes: BTreeMap<(&ResourceId, Option<&str>), _> =
-        plan.changes.iter().map(|change| ((&change.id, change.physical.as_deref()), change)).collect();
+        drift.changes.iter().map(|change| ((&change.id, change.physical.as_deref()), change)).collect();
     let mut rows: Vec<(ResourceId, ResourceRow)> = Vec::new();
     let existing = world.resources.iter().map(|(id, observed)| (id, observed, false));
     for (id, observed, duplicate) in existing.chain(world.duplicates.iter().map(|(id, observed)| (id, observed, true))) {
@@ -89,7 +89,7 @@ pub fn resources(world: &World, plan: &Plan, console: &Console) -> Vec<ResourceR
             },
         ));
     }
-    for change in plan.changes.iter().filter(|change| !world.resources.contains_key(&change.id)) {
+    for change in drift.changes.iter().filter(|change| !world.resources.contains_key(&change.id)) {
         if change.action == Action::Create {
             rows.push((
                 change.id.clone(),

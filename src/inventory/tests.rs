@@ -6,7 +6,7 @@ use super::{Condition, Console, Fleet, Instance, ResourceStatus, groups, instanc
 use crate::cloud::World;
 use crate::health::{KubernetesView, Role};
 use crate::model::{Kind, build};
-use crate::plan::{Context, Operation, reconcile};
+use crate::plan::drift;
 use crate::store::NodeStatus;
 use crate::test_support::{self, example, facts, id, nodes};
 
@@ -180,9 +180,8 @@ fn rows(change: impl FnOnce(&mut World)) -> Vec<super::ResourceRow> {
     let desired = build(&cluster, &facts);
     let mut world = test_support::world(&desired);
     change(&mut world);
-    let context = Context { cluster: cluster.name.as_str(), operation: Operation::Update, user_tags: BTreeSet::new() };
-    let plan = reconcile(&context, &desired, &world).unwrap();
-    resources(&world, &plan, &Console::new(&facts, "us-east-1", true))
+    let drift = drift(&desired, &world, &BTreeSet::new());
+    resources(&world, &drift, &Console::new(&facts, "us-east-1", true))
 }
 
 #[test]

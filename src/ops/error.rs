@@ -49,6 +49,9 @@ pub enum OpsError {
     /// `create` with another spec than the cluster has. Lines that differ, `-` as applied, `+` as given.
     #[error("cluster {cluster} exists already, with another spec")]
     DifferentSpec { cluster: String, differences: Vec<String> },
+    /// `validate --group` of a group that the spec does not have.
+    #[error("cluster {cluster} has no group {group}")]
+    NoSuchGroup { cluster: String, group: String, known: Vec<String> },
     /// Resources without state: the state was lost, or lies elsewhere.
     #[error("{count} resources of cluster {cluster} exist, but {root} knows nothing of it")]
     StateLost { cluster: String, root: String, count: usize },

@@ -81,7 +81,7 @@ impl<'a> FleetWatch<'a> {
                 (Ok(_), Some(last)) if !is_cheap(&last.kubernetes) && !number.is_multiple_of(API_EVERY) => {
                     last.kubernetes.clone()
                 }
-                (Ok((address, pki)), _) => self.api.probe(address, pki).await,
+                (Ok((address, pki)), _) => self.api.view(address, address, pki).await,
             }
         };
         let (groups, template_versions, listed, kubernetes) = tokio::join!(groups, templates, listed, kubernetes);

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 
 use crate::cloud::{Facts, World};
-use crate::plan::{Operation, Plan};
+use crate::plan::Drift;
 use crate::spec::{Cluster, ClusterName};
 use crate::store::{ClusterStore, ObjectStore, Revision, clusters};
 
@@ -11,7 +11,7 @@ use super::Environment;
 use super::begin::{no_such_cluster, recorded};
 use super::error::OpsError;
 use super::manifests::Reading;
-use super::reconcile::{Prepared, prepare};
+use super::reconcile::compare;
 
 /// Clusters whose specs are read at the same time.
 const CONCURRENCY: usize = 16;
@@ -53,16 +53,15 @@ pub struct Observation {
     pub cluster: Cluster,
     pub facts: Facts,
     pub world: World,
-    /// What it would take to bring the world to the spec.
-    pub plan: Plan,
+    /// How the world differs from the spec.
+    pub drift: Drift,
 }
 
 /// Observes a cluster that the state knows.
 pub async fn observation(environment: &Environment<'_>, name: &ClusterName) -> Result<Observation, OpsError> {
     let (store, recorded) = environment.existing(name).await?;
     let cluster = recorded.cluster.clone();
-    let prepared =
-        prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), Reading::Never).await?.complete()?;
-    let Prepared { facts, world, plan, .. } = prepared;
-    Ok(Observation { cluster, facts, world, plan })
+    let compared = compare(environment, &store, &cluster, Some(&recorded), Reading::Never).await?;
+    let drift = compared.drift(&cluster)?;
+    Ok(Observation { cluster, facts: compared.facts, world: compared.world, drift })
 }

@@ -51,7 +51,7 @@ pub use restore::{Before, RestoreEnding, RestoreOptions, RestorePlan, restore};
 pub use slots::SlotState;
 pub use topology::topology;
 pub use update::{Target, update};
-pub use validate::{ApiProbe, validate};
+pub use validate::{ApiFollower, ApiProbe, Follows, ValidateOptions, validate};
 
 /// All of AWS that a command may need.
 pub trait Aws: Cloud + CloudFacts + CloudPreflight + CloudStatus {}

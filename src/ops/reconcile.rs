@@ -3,7 +3,7 @@
 use crate::bootstrap;
 use crate::cloud::{Facts, World};
 use crate::model::{Desired, Resource, build};
-use crate::plan::{self, Context, Operation, Plan};
+use crate::plan::{self, Context, Drift, Operation, Plan};
 use crate::spec::Cluster;
 use crate::store::ClusterStore;
 
@@ -26,17 +26,27 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
 }
 
-impl Prepared {
-    /// For who only looks: with what was made up there is nothing to be seen.
+/// What is and what shall be.
+pub(super) struct Compared {
+    pub(super) facts: Facts,
+    /// What the spec names and cannot be had: something was made up in its place.
+    problems: Vec<FactProblem>,
+    recorded_facts: bool,
+    pub(super) desired: Desired,
+    pub(super) world: World,
+}
+
+impl Compared {
+    /// How the world differs from the spec, for who only looks: with what was made up there is nothing to be seen.
     ///
     /// # Errors
     /// [`OpsError::Preflight`] when something that the spec names cannot be had.
-    pub(super) fn complete(self) -> Result<Self, OpsError> {
+    pub(super) fn drift(&self, cluster: &Cluster) -> Result<Drift, OpsError> {
         if self.problems.is_empty() {
-            return Ok(self);
+            return Ok(plan::drift(&self.desired, &self.world, &self.facts.user_tags));
         }
-        let findings = self.problems.into_iter().map(Finding::from).collect();
-        Err(OpsError::Preflight { cluster: self.plan.cluster, operation: self.plan.operation, findings })
+        let findings = self.problems.iter().cloned().map(Finding::from).collect();
+        Err(OpsError::Preflight { cluster: cluster.name.to_string(), operation: Operation::Update, findings })
     }
 }
 
@@ -49,6 +59,21 @@ pub(super) async fn prepare(
     recorded: Option<&Recorded>,
     reading: Reading,
 ) -> Result<Prepared, OpsError> {
+    let compared = compare(environment, store, cluster, recorded, reading).await?;
+    let Compared { facts, problems, recorded_facts, desired, world } = compared;
+    let context = Context { cluster: cluster.name.as_str(), operation, user_tags: facts.user_tags.clone() };
+    let plan = plan::reconcile(&context, &desired, &world)?;
+    Ok(Prepared { facts, problems, recorded_facts, desired, world, plan })
+}
+
+/// Looks at the world, and works out what it shall be.
+pub(super) async fn compare(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    cluster: &Cluster,
+    recorded: Option<&Recorded>,
+    reading: Reading,
+) -> Result<Compared, OpsError> {
     let identity = &environment.identity;
     let known = recorded.map(|recorded| &recorded.facts.value);
     if let Some(known) = known
@@ -80,9 +105,7 @@ pub(super) async fn prepare(
         manifests::restore(environment.manifests, cluster, &mut facts, &lost, reading).await?;
         desired = build(cluster, &facts);
     }
-    let context = Context { cluster: cluster.name.as_str(), operation, user_tags: facts.user_tags.clone() };
-    let plan = plan::reconcile(&context, &desired, &world)?;
-    Ok(Prepared { facts, problems, recorded_facts: known.is_some(), desired, world, plan })
+    Ok(Compared { facts, problems, recorded_facts: known.is_some(), desired, world })
 }
 
 /// EC2 refuses larger user-data when the launch template is made; here it is told before anything is.

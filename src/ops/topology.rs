@@ -24,7 +24,7 @@ pub async fn topology(environment: &Environment<'_>, name: &ClusterName, api: &d
     let fleet = fleet?;
     let bucket = matches!(environment.state_root, StateRoot::S3 { .. });
     let console = Console::new(&observed.facts, observed.cluster.region.as_str(), bucket);
-    let rows = resources(&observed.world, &observed.plan, &console);
+    let rows = resources(&observed.world, &observed.drift, &console);
     Ok(Topology::new(&Source {
         facts: &observed.facts,
         world: &observed.world,

@@ -1,60 +1,84 @@
 //! `kclust validate`: is the cluster what the spec says, and does it work?
 
+mod look;
+mod wait;
+
+use std::time::Duration;
+
 use async_trait::async_trait;
 
-use crate::health::{self, KubernetesView, Report, Snapshot};
-use crate::model::{API, Kind, ResourceId};
+use crate::health::{self, Check, DnsFailure, KubernetesView, Presented, Report, Scope};
 use crate::pki::ClusterPki;
-use crate::plan::Operation;
 use crate::spec::ClusterName;
 
 use super::Environment;
 use super::error::OpsError;
-use super::fleet::groups_with_reasons;
-use super::manifests::Reading;
-use super::reconcile::prepare;
 
-/// Asks the Kubernetes API of a cluster.
+use look::Looker;
+
+/// Asks the Kubernetes API of a cluster, and what leads to it. Not to reach it is an answer.
 #[async_trait]
 pub trait ApiProbe: Send + Sync {
-    /// `address` is a name without port. Never fails: not reaching the API is an answer.
-    async fn probe(&self, address: &str, pki: &ClusterPki) -> KubernetesView;
+    /// The certificate at `host`, whose clients know it by `name`; or why there was no handshake.
+    async fn certificate(&self, host: &str, name: &str, pki: &ClusterPki) -> Result<Presented, String>;
+
+    /// What the API says at `host`.
+    async fn view(&self, host: &str, name: &str, pki: &ClusterPki) -> KubernetesView;
+
+    /// The API at `host`, to be looked at again and again for as long as `life`.
+    fn follow(&self, host: &str, name: &str, pki: &ClusterPki, life: Duration) -> Option<Box<dyn ApiFollower>>;
+
+    /// The name server that is asked; `None` where names are looked up by somebody else.
+    fn resolver(&self) -> Option<String>;
+
+    async fn addresses(&self, name: &str) -> Result<Vec<std::net::Ipv4Addr>, DnsFailure>;
+
+    /// To whom a zone is delegated.
+    async fn name_servers(&self, zone: &str) -> Result<Vec<String>, String>;
+}
+
+/// An API that is followed.
+#[async_trait]
+pub trait ApiFollower: Send {
+    async fn view(&mut self) -> KubernetesView;
+
+    /// Waits until something has changed.
+    async fn changed(&mut self);
+}
+
+/// What is looked at, and for how long.
+#[derive(Debug, Clone, Default)]
+pub struct ValidateOptions {
+    pub scope: Scope,
+    /// How long to wait for the cluster to be healthy.
+    pub wait: Option<Duration>,
+}
+
+/// Who wants to know while it is waited.
+pub trait Follows: Send + Sync {
+    /// Checks that are not what they were, or are seen for the first time.
+    fn changed(&self, checks: &[&Check]);
 }
 
 /// Looks at a cluster and changes nothing.
-pub async fn validate(environment: &Environment<'_>, name: &ClusterName, api: &dyn ApiProbe) -> Result<Report, OpsError> {
+///
+/// # Errors
+/// When the state or the account cannot be read. What cannot be found out beyond them is part of the report.
+pub async fn validate(
+    environment: &Environment<'_>,
+    name: &ClusterName,
+    api: &dyn ApiProbe,
+    options: &ValidateOptions,
+    follows: &dyn Follows,
+) -> Result<Report, OpsError> {
     let (store, recorded) = environment.existing(name).await?;
-    let cluster = recorded.cluster.clone();
-    let prepared =
-        prepare(environment, &store, Operation::Update, &cluster, Some(&recorded), Reading::Never).await?.complete()?;
-    environment.operator.phase("asking for groups, instances and targets");
-    let target_group = prepared.world.resources.get(&ResourceId::new(Kind::TargetGroup, API));
-    let targets = async {
-        match target_group {
-            Some(group) => environment.aws.target_health(&group.physical.id).await,
-            None => Ok(Vec::new()),
+    let mut looker = Looker::begin(environment, &store, recorded, api, options).await?;
+    let report = health::check(&looker.snapshot, &options.scope);
+    follows.changed(&report.checks.iter().collect::<Vec<_>>());
+    match options.wait {
+        Some(patience) if report.status != health::Status::Healthy => {
+            wait::wait(&mut looker, report, patience, options, follows).await
         }
-    };
-    let (groups, instances, targets, kubernetes) =
-        tokio::join!(groups_with_reasons(environment.aws, &cluster), environment.aws.instances(&cluster), targets, async {
-            match (health::api_address(&cluster, &prepared.world), store.read_pki().await) {
-                (None, _) => KubernetesView::Skipped { reason: "the API has no address yet".to_owned() },
-                (Some(_), Err(error)) => KubernetesView::Skipped { reason: error.to_string() },
-                (Some(_), Ok(None)) => KubernetesView::Skipped { reason: "the state holds no keys of the cluster".to_owned() },
-                (Some(address), Ok(Some(files))) => match ClusterPki::from_files(&files.0) {
-                    Ok(pki) => api.probe(&address, &pki).await,
-                    Err(error) => KubernetesView::Skipped { reason: error.to_string() },
-                },
-            }
-        },);
-    let snapshot = Snapshot {
-        cluster,
-        plan: prepared.plan,
-        world: prepared.world,
-        groups: groups.map_err(|error| error.to_string()),
-        instances: instances.map_err(|error| error.to_string()),
-        targets: targets.map_err(|error| error.to_string()),
-        kubernetes,
-    };
-    Ok(health::check(&snapshot))
+        _ => Ok(report),
+    }
 }

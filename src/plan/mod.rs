@@ -7,6 +7,7 @@ mod planner;
 mod tests;
 mod view;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::model::{Resource, ResourceId, Value};
 
 pub use diff::{Difference, difference, is_managed_tag};
 pub use graph::dependencies;
-pub use planner::{Context, reconcile, removal};
+pub use planner::{Context, drift, reconcile, removal};
 pub use view::TextStyle;
 
 /// What the plan is for.
@@ -119,6 +120,16 @@ impl Plan {
     pub fn count(&self, action: Action) -> usize {
         self.changes.iter().filter(|change| change.action == action).count()
     }
+}
+
+/// Differences, in the order of kinds and names, without the steps that would make them good.
+#[derive(Debug, Clone, Default)]
+pub struct Drift {
+    pub changes: Vec<Change>,
+    /// Number of resources that are as they should be.
+    pub unchanged: usize,
+    /// Those of `changes` that no plan makes good while the cluster lives (see [`PlanError`]).
+    pub refused: BTreeSet<ResourceId>,
 }
 
 /// Why there is no plan.

@@ -7,7 +7,7 @@ use crate::model::{Desired, Kind, Resource, ResourceId, Value};
 
 use super::diff::{Difference, difference, is_managed_tag};
 use super::graph::{Dependencies, check_references, dependencies};
-use super::{Action, Change, FieldChange, Operation, Plan, PlanError, Step, Work};
+use super::{Action, Change, Drift, FieldChange, Operation, Plan, PlanError, Step, Work};
 
 /// What a plan is made for.
 pub struct Context<'a> {
@@ -38,7 +38,7 @@ pub fn reconcile(context: &Context<'_>, desired: &Desired, world: &World) -> Res
     let unchanged = desired.len() - drafts.len();
     for (id, observed) in &world.resources {
         if !desired.contains_key(id) {
-            if matches!(id.kind, Kind::Volume | Kind::NetworkInterface) {
+            if is_slots(id.kind) {
                 return Err(PlanError::SlotRemoval { id: id.clone() });
             }
             drafts.insert(id.clone(), Draft::delete(observed, "no longer part of the spec"));
@@ -76,6 +76,52 @@ fn addon_names<'a>(resources: impl Iterator<Item = &'a Resource>) -> Vec<&'a str
         _ => None,
     });
     settings.flatten().map(|addon| addon.name.as_str()).collect()
+}
+
+/// How `world` differs from `desired`, also where no plan could make it good.
+pub fn drift(desired: &Desired, world: &World, user_tags: &BTreeSet<String>) -> Drift {
+    let mut drift = Drift::default();
+    let change = |id: &ResourceId, draft: Draft| Change {
+        action: draft.action,
+        id: id.clone(),
+        physical: draft.observed.map(|observed| observed.physical.id),
+        fields: draft.fields,
+        reason: draft.reason,
+        depends_on: Vec::new(),
+    };
+    for (id, resource) in desired {
+        let Some(observed) = world.resources.get(id) else {
+            drift.changes.push(change(id, Draft::create(resource)));
+            continue;
+        };
+        let differences = difference(resource, &observed.resource, user_tags);
+        if differences.is_empty() {
+            drift.unchanged += 1;
+            continue;
+        }
+        if differences.iter().any(|difference| is_impossible(id.kind, difference)) {
+            drift.refused.insert(id.clone());
+        }
+        drift.changes.push(change(id, Draft::adjusted(resource, observed, differences)));
+    }
+    for (id, observed) in &world.resources {
+        if !desired.contains_key(id) {
+            if is_slots(id.kind) {
+                drift.refused.insert(id.clone());
+            }
+            drift.changes.push(change(id, Draft::delete(observed, "no longer part of the spec")));
+        }
+    }
+    for (id, observed) in world.duplicates.iter().filter(|(id, _)| id.kind != Kind::Volume) {
+        drift.changes.push(change(id, Draft::delete(observed, "a second object of this identity, left by an interrupted run")));
+    }
+    drift.changes.sort_by(|a, b| a.id.cmp(&b.id).then_with(|| a.physical.cmp(&b.physical)));
+    drift
+}
+
+/// Holds a member of etcd, so that no plan removes it.
+fn is_slots(kind: Kind) -> bool {
+    matches!(kind, Kind::Volume | Kind::NetworkInterface)
 }
 
 /// What it takes to remove everything.
@@ -137,28 +183,32 @@ impl Draft {
         if differences.is_empty() {
             return Ok(None);
         }
+        if let Some(difference) = differences.iter().find(|difference| is_impossible(id.kind, difference)) {
+            let FieldChange { path, from, to } = difference.change.clone();
+            return Err(PlanError::Irreplaceable { id: id.clone(), path, from: from.to_string(), to: to.to_string() });
+        }
+        Ok(Some(Self::adjusted(desired, observed, differences)))
+    }
+
+    fn adjusted(desired: &Resource, observed: &Observed, differences: Vec<Difference>) -> Self {
         let fixed: Vec<String> = differences
             .iter()
             .filter(|difference| difference.replaces)
             .map(|difference| difference.change.path.clone())
             .collect();
-        if let Some(difference) = differences.iter().find(|difference| is_impossible(id.kind, difference)) {
-            let FieldChange { path, from, to } = difference.change.clone();
-            return Err(PlanError::Irreplaceable { id: id.clone(), path, from: from.to_string(), to: to.to_string() });
-        }
         let (action, reason) = if fixed.is_empty() {
             let paths: Vec<&str> = differences.iter().map(|difference| difference.change.path.as_str()).collect();
             (Action::Update, format!("differs from the spec in {}", paths.join(", ")))
         } else {
             (Action::Replace, format!("AWS cannot change {}", fixed.join(", ")))
         };
-        Ok(Some(Self {
+        Self {
             action,
             reason,
             fields: differences.into_iter().map(|difference| difference.change).collect(),
             desired: Some(desired.clone()),
             observed: Some(observed.clone()),
-        }))
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod node_status;
 mod pki;
 mod process;
 mod restores;
+mod slot_reports;
 mod state;
 #[cfg(test)]
 mod state_tests;
@@ -51,6 +52,7 @@ pub use node_status::NodeStatus;
 pub use pki::PkiFiles;
 pub use process::ProcessId;
 pub use restores::RestoreRequest;
+pub use slot_reports::{AddonReport, Alarm, AlarmList, EndpointStatus, EtcdReport, Member, MemberList, MemberStatus};
 pub use state::{ClusterStore, clusters};
 
 /// Opaque version of an object: an S3 ETag, or the hash of a file.

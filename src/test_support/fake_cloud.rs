@@ -399,6 +399,10 @@ impl CloudStatus for FakeCloud {
         unreachable!("nobody asks for instances")
     }
 
+    async fn name_servers(&self, _zone_id: &str) -> Result<Vec<String>, CloudError> {
+        unreachable!("nobody asks for name servers")
+    }
+
     async fn target_health(&self, _target_group_arn: &str) -> Result<Vec<TargetState>, CloudError> {
         unreachable!("nobody asks for targets")
     }

@@ -4,7 +4,7 @@
 //! API there. What it serves are documents that tests put in; [`fill`] makes those of a cluster that the emulator has.
 
 pub mod documents;
-mod fill;
+pub mod fill;
 mod http;
 mod objects;
 mod tls;
@@ -81,7 +81,7 @@ impl KubernetesApi {
     /// The API of a cluster whose keys lie in the state store of the account, without any document.
     pub fn empty(account: &Account, cluster: &str) -> Self {
         let file = |name: &str| account.state_object(&format!("{cluster}/pki/{name}"));
-        let ca = tls::Authority { certificate: file("ca.crt"), key: file("ca.key") };
+        let ca = tls::Authority { api_name: format!("api.{cluster}"), certificate: file("ca.crt"), key: file("ca.key") };
         let shared = Arc::new(Shared {
             ca,
             behaviour: Mutex::new(Behaviour {

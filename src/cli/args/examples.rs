@@ -51,7 +51,19 @@ Examples:
 pub(super) const VALIDATE: &str = "\
 Examples:
   kclust validate prod.example.com
-  kclust validate prod.example.com -o json";
+  kclust validate prod.example.com -o json
+
+  Wait until a new cluster is healthy:
+    kclust validate prod.example.com --wait 15m
+
+  One group, of which an instance may be missing:
+    kclust validate prod.example.com --group workers --allow-unready 1
+
+  Every change, for a program:
+    kclust validate prod.example.com --wait 15m -o ndjson
+
+  From outside, through a bastion:
+    HTTPS_PROXY=http://127.0.0.1:3128 kclust validate prod.example.com";
 
 pub(super) const DELETE: &str = "\
 Examples:

@@ -21,7 +21,7 @@ use super::session::{Session, Store};
 use super::validate::OverHttps;
 
 /// For the Kubernetes API: what AWS says is worth showing without it.
-pub(super) const API: OverHttps = OverHttps { timeout: Duration::from_secs(5) };
+pub(super) const API: OverHttps = OverHttps { timeout: Duration::from_secs(5), resolver: None };
 
 /// Does something with AWS and the state that changes nothing.
 pub(super) async fn looking<T>(
@@ -62,7 +62,7 @@ pub(super) async fn spec(cli: &Cli, args: &NameArgs, streams: &mut Streams) -> R
     let text = match streams.format {
         // A spec is read and written as YAML: that is its table.
         OutputFormat::Table | OutputFormat::Yaml => document,
-        OutputFormat::Json => {
+        OutputFormat::Json | OutputFormat::Ndjson => {
             let value: Json = serde_saphyr::from_str(&document).map_err(|error| CliError::Io {
                 headline: "could not turn the spec into JSON".to_owned(),
                 source: std::io::Error::other(error.to_string()),
@@ -102,7 +102,7 @@ pub(super) async fn resources(cli: &Cli, args: &NameArgs, streams: &mut Streams)
         let observed = ops::observation(environment, name).await?;
         let bucket = matches!(environment.state_root, StateRoot::S3 { .. });
         let console = Console::new(&observed.facts, observed.cluster.region.as_str(), bucket);
-        Ok(inventory::resources(&observed.world, &observed.plan, &console))
+        Ok(inventory::resources(&observed.world, &observed.drift, &console))
     })
     .await?;
     streams.print_result(&json!(rows), |terminal| resource_table(&rows, terminal.stdout))?;

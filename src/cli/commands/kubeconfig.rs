@@ -73,7 +73,7 @@ fn print(login: &Login, keep_context: bool, streams: &mut Streams) -> Result<u8,
     }
     let text = match streams.format {
         OutputFormat::Table | OutputFormat::Yaml => kubeconfig.as_str().to_owned(),
-        OutputFormat::Json => {
+        OutputFormat::Json | OutputFormat::Ndjson => {
             let document: Json = serde_saphyr::from_str(kubeconfig.as_str()).map_err(|error| CliError::Io {
                 headline: "could not turn the configuration into JSON".to_owned(),
                 source: std::io::Error::other(error.to_string()),

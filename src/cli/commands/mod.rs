@@ -50,6 +50,7 @@ impl Streams {
             OutputFormat::Table => table(&self.terminal),
             OutputFormat::Json => format!("{document:#}\n"),
             OutputFormat::Yaml => yaml(document),
+            OutputFormat::Ndjson => format!("{document}\n"),
         };
         self.print(&text)
     }
@@ -90,6 +91,12 @@ pub async fn run(cli: Cli) -> u8 {
 }
 
 async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
+    if cli.global.output == OutputFormat::Ndjson && !matches!(cli.command, Command::Validate(_)) {
+        return Err(CliError::Usage {
+            headline: "only `validate` has a stream of changes".to_owned(),
+            hint: "use -o json, which prints one document".to_owned(),
+        });
+    }
     match &cli.command {
         Command::Create(args) => change::create(cli, args, streams).await,
         Command::Update(args) => change::update(cli, args, streams).await,

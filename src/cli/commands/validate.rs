@@ -1,6 +1,8 @@
 //! `kclust validate`.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,10 +11,13 @@ use serde_json::json;
 
 use crate::apply::Stop;
 use crate::cli::error::CliError;
-use crate::cli::{Cli, NameArgs, Progress};
-use crate::health::{self, KubernetesView};
-use crate::ops::{self, ApiProbe};
-use crate::pki::ClusterPki;
+use crate::cli::{Cli, OutputFormat, Progress, ValidateArgs};
+use crate::health::kube::watch::Follower;
+use crate::health::kube::{self, Server};
+use crate::health::resolver::Resolver;
+use crate::health::{Check, CheckStatus, DnsFailure, KubernetesView, Presented, Scope, api_url};
+use crate::ops::{self, ApiFollower, ApiProbe, Follows, Operator, ValidateOptions};
+use crate::pki::{ClientCertificate, ClusterPki, PkiError};
 
 use super::Streams;
 use super::operator::Terminals;
@@ -20,43 +25,148 @@ use super::session::Session;
 
 /// For the whole conversation with the API.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// For a handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Life of the client certificate: long enough for the conversation and for clocks that differ by minutes.
-const CERTIFICATE_LIFE: SignedDuration = SignedDuration::from_mins(15);
+const CERTIFICATE_LIFE: Duration = Duration::from_secs(15 * 60);
 /// The group that kubeadm binds to `cluster-admin`; unlike `system:masters` it can be unbound.
 const GROUP: &str = "kubeadm:cluster-admins";
 
-pub(super) async fn validate(cli: &Cli, args: &NameArgs, streams: &mut Streams) -> Result<u8, CliError> {
-    let (session, name) = Session::for_name(&cli.global, args.name.as_ref()).await?;
+pub(super) async fn validate(cli: &Cli, args: &ValidateArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    let (session, name) = Session::for_name(&cli.global, args.name.name.as_ref()).await?;
     let terminal = streams.terminal.clone();
     let progress = Arc::new(Progress::new(&terminal, cli.global.verbosity()));
     let stop = Stop::default();
     let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
+    let options =
+        ValidateOptions { scope: Scope { groups: args.groups.clone(), allow_unready: args.allow_unready }, wait: args.wait };
+    let probe = OverHttps { timeout: TIMEOUT, resolver: args.resolver.map(|server| Resolver { server }) };
     let report = {
         let environment = session.environment(&progress, &operator, &stop);
-        ops::validate(&environment, &name, &OverHttps { timeout: TIMEOUT }).await
+        let teller = Teller {
+            streams: Mutex::new(&mut *streams),
+            operator: &operator,
+            waits: args.wait.is_some(),
+            open: Mutex::default(),
+        };
+        ops::validate(&environment, &name, &probe, &options, &teller).await
     };
     progress.clear();
     let report = report?;
-    streams.print_result(&json!(report), |terminal| report.to_text(terminal.stdout))?;
+    let document = match streams.format {
+        OutputFormat::Ndjson => json!({ "time": Timestamp::now(), "result": report }),
+        OutputFormat::Table | OutputFormat::Json | OutputFormat::Yaml => json!(report),
+    };
+    streams.print_result(&document, |terminal| report.to_text(terminal.stdout))?;
     Ok(report.status.exit_code())
+}
+
+/// Tells of changes: programs by a line each, persons while they wait.
+struct Teller<'a> {
+    streams: Mutex<&'a mut Streams>,
+    operator: &'a dyn Operator,
+    waits: bool,
+    /// Checks that were told not to be well.
+    open: Mutex<BTreeSet<String>>,
+}
+
+impl Follows for Teller<'_> {
+    fn changed(&self, checks: &[&Check]) {
+        let (Ok(mut streams), Ok(mut open)) = (self.streams.lock(), self.open.lock()) else { return };
+        for check in checks {
+            if streams.format == OutputFormat::Ndjson {
+                // Whoever reads no more is not told: the command goes on to its exit code.
+                let _ = streams.print(&format!("{}\n", json!({ "time": Timestamp::now(), "check": check })));
+            } else if self.waits {
+                let word = match check.status {
+                    // Of what has always been well the result tells.
+                    CheckStatus::Ok if !open.remove(&check.name) => continue,
+                    CheckStatus::Ok => "ok",
+                    CheckStatus::Warning => "warning",
+                    CheckStatus::Failed => "FAILED",
+                    CheckStatus::Unknown => "unknown",
+                    CheckStatus::Skipped => continue,
+                };
+                if check.status != CheckStatus::Ok {
+                    open.insert(check.name.clone());
+                }
+                self.operator.note(&format!("{}: {word}: {}", check.name, check.message));
+            }
+        }
+    }
 }
 
 /// The API at its address, with a client certificate of the moment.
 pub(super) struct OverHttps {
-    /// For the whole conversation.
+    /// For the whole conversation with the API.
     pub(super) timeout: Duration,
+    /// The one that was named.
+    pub(super) resolver: Option<Resolver>,
+}
+
+impl OverHttps {
+    fn resolver_to_ask(&self) -> Option<Resolver> {
+        self.resolver.or_else(Resolver::of_the_system)
+    }
+}
+
+fn client(pki: &ClusterPki, life: Duration) -> Result<ClientCertificate, PkiError> {
+    let life = SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX);
+    pki.kubernetes.client_certificate("kclust-validate", GROUP, life, Timestamp::now(), &mut rand::rng())
 }
 
 #[async_trait]
 impl ApiProbe for OverHttps {
-    async fn probe(&self, address: &str, pki: &ClusterPki) -> KubernetesView {
-        let certificate =
-            pki.kubernetes.client_certificate("kclust-validate", GROUP, CERTIFICATE_LIFE, Timestamp::now(), &mut rand::rng());
-        match certificate {
-            Ok(certificate) => {
-                health::kube::view(&health::api_url(address), &pki.kubernetes.certificate, &certificate, self.timeout).await
+    async fn certificate(&self, host: &str, name: &str, pki: &ClusterPki) -> Result<Presented, String> {
+        kube::tls::presented(host, name, &pki.kubernetes.certificate, HANDSHAKE).await
+    }
+
+    async fn view(&self, host: &str, name: &str, pki: &ClusterPki) -> KubernetesView {
+        match client(pki, CERTIFICATE_LIFE) {
+            Ok(client) => {
+                let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
+                kube::view(Server { url: &url, name: Some(name), ca, client: &client }, self.timeout).await
             }
             Err(error) => KubernetesView::Skipped { reason: error.to_string() },
         }
+    }
+
+    fn follow(&self, host: &str, name: &str, pki: &ClusterPki, life: Duration) -> Option<Box<dyn ApiFollower>> {
+        let client = client(pki, life).ok()?;
+        let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
+        Some(Box::new(Follower::new(Server { url: &url, name: Some(name), ca, client: &client }, self.timeout)))
+    }
+
+    fn resolver(&self) -> Option<String> {
+        // A proxy looks names up where it stands.
+        if self.resolver.is_none() && kube::is_behind_proxy(&api_url("kubernetes")) {
+            return None;
+        }
+        Some(self.resolver_to_ask().map_or_else(|| "the system".to_owned(), |resolver| resolver.server.to_string()))
+    }
+
+    async fn addresses(&self, name: &str) -> Result<Vec<Ipv4Addr>, DnsFailure> {
+        match self.resolver_to_ask() {
+            Some(resolver) => resolver.addresses(name).await,
+            None => Err(DnsFailure::NoAnswer("the system names no name server".to_owned())),
+        }
+    }
+
+    async fn name_servers(&self, zone: &str) -> Result<Vec<String>, String> {
+        match self.resolver_to_ask() {
+            Some(resolver) => resolver.name_servers(zone).await,
+            None => Err("the system names no name server".to_owned()),
+        }
+    }
+}
+
+#[async_trait]
+impl ApiFollower for Follower {
+    async fn view(&mut self) -> KubernetesView {
+        Self::view(self).await
+    }
+
+    async fn changed(&mut self) {
+        Self::changed(self).await;
     }
 }

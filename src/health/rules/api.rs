@@ -1,23 +1,105 @@
-//! The Kubernetes API answers.
+//! The Kubernetes API answers: by its name, and by its load balancer.
+
+use crate::model::{Kind, ResourceId};
 
 use super::super::report::{Check, Findings};
-use super::super::{KubernetesView, Snapshot};
+use super::super::{EndpointKind, KubernetesView, Snapshot};
+use super::{count, has_failed};
 
 const NAME: &str = "api";
 
-pub(super) fn check(snapshot: &Snapshot) -> Check {
+/// `before` are the checks that can be the reason why it does not.
+pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
+    let because = |names: &[&str], reason: &str| {
+        let name = names.iter().find(|name| has_failed(before, name) && explains(name, snapshot, before))?;
+        let skipped = Check::skipped(NAME, format!("because of what `{name}` says"));
+        Some(Check { evidence: vec![reason.to_owned()], ..skipped })
+    };
     match &snapshot.kubernetes {
-        KubernetesView::Reachable { address, version, .. } => Check::ok(NAME, format!("{address} answers: {version}")),
+        KubernetesView::Reachable { address, version, system, .. } => {
+            if let Some(check) = not_ready(&system.failing, before) {
+                return check;
+            }
+            let mut findings = Findings::default();
+            for endpoint in &snapshot.endpoints {
+                let Err(reason) = &endpoint.certificate else { continue };
+                let (way, known) = match endpoint.kind {
+                    EndpointKind::Name => ("its name", has_failed(before, "dns")),
+                    EndpointKind::LoadBalancer => ("the load balancer", has_failed(before, "targets")),
+                };
+                if !known {
+                    findings.add(&endpoint.host, format!("not reached by {way}, {}: {reason}", endpoint.host));
+                }
+            }
+            if findings.is_empty() {
+                return Check::ok(NAME, format!("{address} answers: {version}"));
+            }
+            Check::failed(NAME, format!("{address} answers ({version}), but not by every way"), findings)
+                .todo("look at `dns` and `targets`, and at the security groups of the load balancer")
+        }
         // Not a failure: the way to it may be closed only from here.
         KubernetesView::Unreachable { address, reason } => {
-            Check::unknown(NAME, format!("{address} could not be reached from here"), reason)
+            because(&["dns", "certificates", "etcd", "targets", "resources"], reason).unwrap_or_else(|| {
+                Check::unknown(NAME, format!("{address} could not be reached from here"), reason).todo(
+                "ask from where the API can be reached (VPN, bastion), or name a proxy in HTTPS_PROXY; `api.allowedCIDRs` of the \
+                     spec says who may",
+            )
+            })
         }
-        KubernetesView::Refused { address, reason } => {
+        KubernetesView::Refused { address, reason } => because(&["certificates", "etcd"], reason).unwrap_or_else(|| {
             let mut findings = Findings::default();
             findings.explain(reason);
             Check::failed(NAME, format!("{address} answers, but not as it should"), findings)
-        }
+                .todo("look at the API server on the control planes: `crictl logs` of kube-apiserver, and of etcd below it")
+        }),
         // Whatever the reason, a cluster whose API nobody asked is not known to be healthy.
-        KubernetesView::Skipped { reason } => Check::unknown(NAME, "the API was not asked", reason),
+        KubernetesView::Skipped { reason } => {
+            because(&["resources"], reason).unwrap_or_else(|| Check::unknown(NAME, "the API was not asked", reason))
+        }
     }
+}
+
+/// What leads to the API, or makes it.
+const WAY: [Kind; 11] = [
+    Kind::InternetGateway,
+    Kind::Route,
+    Kind::RouteTableAssociation,
+    Kind::SecurityGroup,
+    Kind::SecurityGroupRule,
+    Kind::LoadBalancer,
+    Kind::Listener,
+    Kind::TargetGroup,
+    Kind::Target,
+    Kind::NetworkInterface,
+    Kind::AutoscalingGroup,
+];
+
+/// Whether a check that has failed can be why the API does not answer.
+fn explains(name: &str, snapshot: &Snapshot, before: &[Check]) -> bool {
+    match name {
+        // The load balancer leaves out what is not healthy, and leads to the rest.
+        "targets" => !snapshot.targets.iter().flatten().any(|target| target.state == "healthy"),
+        "resources" => {
+            let resources = before.iter().filter(|check| check.name == name).flat_map(|check| &check.resources);
+            resources.filter_map(|id| ResourceId::parse(id)).any(|id| WAY.contains(&id.kind))
+        }
+        _ => true,
+    }
+}
+
+/// What fails of `/readyz`.
+fn not_ready(failing: &Result<Vec<String>, String>, before: &[Check]) -> Option<Check> {
+    let failing = failing.as_ref().ok().filter(|failing| !failing.is_empty())?;
+    if has_failed(before, "etcd") && failing.iter().all(|check| check.starts_with("etcd")) {
+        return Some(Check::skipped(NAME, "because of what `etcd` says"));
+    }
+    let mut findings = Findings::default();
+    for check in failing {
+        findings.explain(format!("/readyz: {check} fails"));
+    }
+    let verb = if failing.len() == 1 { "fails" } else { "fail" };
+    Some(
+        Check::failed(NAME, format!("{} of /readyz {verb}", count(failing.len(), "check")), findings)
+            .todo("the log of the API server has the reasons: `crictl logs` of kube-apiserver on a control plane"),
+    )
 }

@@ -1,10 +1,14 @@
 //! The name of the API leads to it: the record in Route 53 is the one that the spec asks for.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
 use crate::model::{DnsRecord, Kind, RecordValue, Resource};
 use crate::plan::Action;
+use crate::spec::DnsVisibility;
 
-use super::super::Snapshot;
 use super::super::report::{Check, Findings};
+use super::super::{Delegation, DnsFailure, Snapshot};
 use super::count;
 use super::resources::shown;
 
@@ -16,7 +20,7 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
     };
     let mut findings = Findings::default();
     let mut missing = false;
-    for change in snapshot.plan.changes.iter().filter(|change| change.id.kind == Kind::DnsRecord) {
+    for change in snapshot.drift.changes.iter().filter(|change| change.id.kind == Kind::DnsRecord) {
         let id = change.id.to_string();
         match change.action {
             Action::Create => {
@@ -32,13 +36,84 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
             Action::Delete => findings.add(&id, format!("{id}: {}", change.reason)),
         }
     }
+    let update = format!("`kclust update {}` puts the record right", snapshot.cluster.name);
     if missing {
-        Check::failed(NAME, format!("{name} has no record"), findings)
+        Check::failed(NAME, format!("{name} has no record"), findings).todo(update)
     } else if findings.is_empty() {
-        Check::ok(NAME, format!("{name} points at {}", target(snapshot)))
+        answer(&name, snapshot)
     } else {
-        Check::failed(NAME, format!("the record of {name} is not as specified"), findings)
+        Check::failed(NAME, format!("the record of {name} is not as specified"), findings).todo(update)
     }
+}
+
+/// The record is right: do name servers say the same?
+fn answer(name: &str, snapshot: &Snapshot) -> Check {
+    let points = format!("{name} points at {}", target(snapshot));
+    let Some(dns) = &snapshot.dns else { return Check::ok(NAME, points) };
+    let resolver = &dns.resolver;
+    let expected = match &dns.expected {
+        Ok(expected) => expected,
+        Err(reason) => {
+            let message = format!("{points}, whose addresses {resolver} does not tell");
+            return Check::unknown(NAME, message, reason.to_string());
+        }
+    };
+    let mut findings = Findings::default();
+    let message = match &dns.addresses {
+        // A load balancer shows some of its addresses, others each time.
+        Ok(addresses) if addresses.iter().any(|address| expected.contains(address)) => {
+            return Check::ok(NAME, format!("{points}, and {resolver} says so"));
+        }
+        Ok(addresses) => {
+            findings.explain(format!("{name} is {} there, should be {}", list(addresses), list(expected)));
+            format!("{resolver} answers something else than the record of {name}")
+        }
+        Err(DnsFailure::NoSuchName(reason)) if is_public(snapshot) => {
+            findings.quote(format!("{resolver}: {reason}"));
+            format!("{resolver} knows no address of {name}")
+        }
+        Err(DnsFailure::NoSuchName(reason)) => {
+            return Check::unknown(NAME, format!("{points}, in a private zone that {resolver} does not see"), reason)
+                .todo("ask from inside the VPC, or a resolver of it with --resolver");
+        }
+        Err(DnsFailure::NoAnswer(reason)) => {
+            return Check::unknown(NAME, format!("{points}; what name servers say could not be found out"), reason)
+                .todo("name a resolver that can be asked from here with --resolver");
+        }
+    };
+    let mut todo = "wait for the TTL of an old answer to pass; then look which server the resolver asks".to_owned();
+    if let Some(Delegation { zone, answered, served_by }) = &dns.delegation {
+        match (answered, served_by) {
+            (Ok(answered), Ok(served_by)) if !same_servers(answered, served_by) => {
+                let who = if answered.is_empty() { "nobody".to_owned() } else { answered.join(", ") };
+                findings
+                    .explain(format!("zone {zone} is delegated to {who}, and Route 53 serves it on {}", served_by.join(", ")));
+                todo = format!(
+                    "enter the name servers of Route 53 as NS records of {zone} where its parent zone or registration is kept"
+                );
+            }
+            (Ok(_), Ok(_)) => findings.explain(format!("zone {zone} is delegated to Route 53")),
+            (Err(reason), _) | (_, Err(reason)) => findings.quote(format!("delegation of {zone}: {reason}")),
+        }
+    }
+    findings.concerns("DnsRecord/api");
+    Check::failed(NAME, message, findings).todo(todo)
+}
+
+fn is_public(snapshot: &Snapshot) -> bool {
+    snapshot.cluster.dns.as_ref().is_some_and(|dns| dns.visibility == DnsVisibility::Public)
+}
+
+fn same_servers(one: &[String], other: &[String]) -> bool {
+    let plain = |names: &[String]| -> BTreeSet<String> {
+        names.iter().map(|name| name.trim_end_matches('.').to_ascii_lowercase()).collect()
+    };
+    plain(one) == plain(other)
+}
+
+fn list(addresses: &[Ipv4Addr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if addresses.is_empty() { "without address".to_owned() } else { addresses.join(", ") }
 }
 
 /// What the record points at, in words.

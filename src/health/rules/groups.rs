@@ -7,36 +7,40 @@ use crate::model::{Kind, ResourceId};
 use super::super::Snapshot;
 use super::super::machines;
 use super::super::report::{Check, Findings};
-use super::count;
+use super::launching::reason;
+use super::{BOOT_TIME, Scope, count, since};
 
 /// Without one of these an instance that is lost is not noticed, not ended or not replaced. The others that can be suspended
 /// (`AZRebalance`, `AlarmNotification`, `ScheduledActions`, `AddToLoadBalancer`, `InstanceRefresh`) do not mend anything.
 const HEALING: [&str; 4] = ["Launch", "Terminate", "HealthCheck", "ReplaceUnhealthy"];
 
-pub(super) fn check(snapshot: &Snapshot) -> Vec<Check> {
+pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Vec<Check> {
     let groups = match &snapshot.groups {
         Ok(groups) => groups,
         Err(reason) => return vec![Check::unknown("groups", "the autoscaling groups could not be looked at", reason)],
     };
     machines::groups(&snapshot.cluster)
         .into_iter()
+        .filter(|(name, _)| scope.holds(Some(name)))
         .map(|(name, least)| {
             let status = groups.iter().find(|group| group.name == name);
             let check = format!("group/{name}");
             let id = ResourceId::new(Kind::AutoscalingGroup, name).to_string();
             match status {
-                Some(status) => strength(check, id, status, least.max(status.desired_capacity) as usize),
+                Some(status) => strength(check, id, status, least as usize, snapshot, scope),
                 None => {
                     let mut findings = Findings::default();
                     findings.concerns(id);
                     Check::failed(check, "the autoscaling group does not exist", findings)
+                        .todo(format!("`kclust update {}` makes it again", snapshot.cluster.name))
                 }
             }
         })
         .collect()
 }
 
-fn strength(check: String, id: String, group: &GroupStatus, wanted: usize) -> Check {
+fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapshot: &Snapshot, scope: &Scope) -> Check {
+    let wanted = least.max(group.desired_capacity as usize);
     let serving = group.instances.iter().filter(|instance| serves(instance)).count();
     let suspended: Vec<&str> =
         group.suspended_processes.iter().map(String::as_str).filter(|process| HEALING.contains(process)).collect();
@@ -45,23 +49,58 @@ fn strength(check: String, id: String, group: &GroupStatus, wanted: usize) -> Ch
         _ if serving > wanted => format!("{} in service, {wanted} wanted", count(serving, "instance")),
         _ => format!("{serving} of {} in service", count(wanted, "instance")),
     };
-    if serving >= wanted && suspended.is_empty() {
+    let short = wanted.saturating_sub(serving);
+    if short > 0 && suspended.is_empty() {
+        if let Some(coming) = in_progress(group, snapshot, serving, least) {
+            return Check::ok(check, format!("{message}, {coming}"));
+        }
+        let is_slot = snapshot.cluster.slots().iter().any(|slot| slot.name == group.name);
+        if !is_slot && short <= scope.allow_unready {
+            return Check::ok(check, format!("{message}, {short} missing tolerated"));
+        }
+    }
+    if short == 0 && suspended.is_empty() {
         return Check::ok(check, message);
     }
     let mut findings = Findings::default();
     findings.concerns(id);
-    if serving < wanted {
-        explain_weakness(group, wanted, &mut findings);
+    let mut todo = None;
+    if short > 0 {
+        todo = explain_weakness(group, wanted, snapshot, &mut findings);
     }
     if !suspended.is_empty() {
         message = format!("{message}, {} suspended", suspended.join(", "));
-        let name = &group.group_name;
-        findings.explain(format!(
-            "while these processes are suspended, a lost instance is not replaced; to resume them: \
-             aws autoscaling resume-processes --auto-scaling-group-name {name}"
-        ));
+        findings.explain("while these processes are suspended, a lost instance is not replaced");
+        todo = Some(format!("resume them: aws autoscaling resume-processes --auto-scaling-group-name {}", group.group_name));
     }
-    Check::failed(check, message, findings)
+    let failed = Check::failed(check, message, findings);
+    match todo {
+        Some(todo) => failed.todo(todo),
+        None => failed,
+    }
+}
+
+/// A group that scales up, or replaces an instance, while it has what the spec wants at least: why it is not at strength, if nothing
+/// speaks against its getting there.
+fn in_progress(group: &GroupStatus, snapshot: &Snapshot, serving: usize, least: usize) -> Option<String> {
+    if serving < least || group.last_failure.is_some() {
+        return None;
+    }
+    let young = |instance: &&GroupInstance| {
+        let status = snapshot.instances.as_ref().ok()?.iter().find(|status| status.id == instance.id)?;
+        Some(since(snapshot.now, status.launched_at?) < BOOT_TIME)
+    };
+    // One that is not in service for longer than a boot takes is no scaling any more.
+    let stuck = group.instances.iter().filter(|instance| !serves(instance) && !leaves(instance));
+    if stuck.clone().any(|instance| young(&instance) == Some(false)) {
+        return None;
+    }
+    let coming = stuck.count();
+    let asked = (group.desired_capacity as usize).saturating_sub(serving + coming);
+    let words = [(coming, "booting"), (asked, "being launched")];
+    let words: Vec<String> =
+        words.iter().filter(|(number, _)| *number > 0).map(|(number, words)| format!("{number} {words}")).collect();
+    Some(words.join(", ")).filter(|words| !words.is_empty())
 }
 
 /// An instance in service can be known to be ill, until the group has replaced it.
@@ -69,15 +108,33 @@ fn serves(instance: &GroupInstance) -> bool {
     instance.lifecycle_state == "InService" && instance.health_status.eq_ignore_ascii_case("Healthy")
 }
 
-fn explain_weakness(group: &GroupStatus, wanted: usize, findings: &mut Findings) {
+fn leaves(instance: &GroupInstance) -> bool {
+    instance.lifecycle_state.starts_with("Terminat") || instance.lifecycle_state.starts_with("Detach")
+}
+
+/// Gives what to do.
+fn explain_weakness(group: &GroupStatus, wanted: usize, snapshot: &Snapshot, findings: &mut Findings) -> Option<String> {
+    let mut todo = None;
     if let Some(failure) = &group.last_failure {
-        findings.explain(failure.trim());
+        match reason(failure) {
+            Some(reason) => {
+                findings.explain(reason.cause);
+                todo = Some(reason.todo.to_owned());
+            }
+            None => findings.explain("AWS could not launch an instance"),
+        }
+        findings.quote(format!("Auto Scaling: {}", failure.trim()));
     }
     for instance in group.instances.iter().filter(|instance| !serves(instance)) {
         let GroupInstance { id, zone, lifecycle_state, health_status, .. } = instance;
         findings.add(id, format!("{id} in {zone}: {lifecycle_state}, {health_status}"));
+        if let Some(status) = snapshot.statuses.get(id) {
+            findings.quote(format!("{id}: {}", super::nodes::boot_words(status, snapshot.now)));
+        }
     }
     if group.last_failure.is_none() && group.suspended_processes.is_empty() && group.instances.len() < wanted {
         findings.explain("no scaling activity has failed: AWS is still launching instances");
+        todo = Some("wait: `kclust validate --wait 15m` tells when it is there".to_owned());
     }
+    todo
 }

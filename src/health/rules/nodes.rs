@@ -1,69 +1,218 @@
 //! Every instance is a node, every node is an instance, and every node is Ready.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::Snapshot;
-use super::super::machines::machines;
+use jiff::Timestamp;
+
+use crate::store::NodeStatus;
+
+use super::super::machines::{Machine, machines};
 use super::super::report::{Check, Findings};
-use super::{answered, count};
+use super::super::{KubeNode, Snapshot, System};
+use super::{BOOT_TIME, Scope, answered, count, since, span};
 
 const NAME: &str = "nodes";
 
-pub(super) fn check(snapshot: &Snapshot) -> Check {
-    let nodes = match answered(&snapshot.kubernetes, NAME) {
-        Ok((_, nodes)) => nodes,
-        Err(skipped) => return skipped,
+/// How the kubelet says that there is no pod network.
+const NO_NETWORK: [&str; 3] = ["NetworkPluginNotReady", "cni plugin not initialized", "NetworkReady=false"];
+
+pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
+    let answered = match answered(&snapshot.kubernetes, NAME) {
+        Ok(answered) => answered,
+        Err(skipped) => return told_by_the_machines(skipped, snapshot),
     };
     let machines = machines(snapshot);
-    let mut findings = Findings::default();
-    let joined: BTreeSet<&str> = nodes.iter().filter_map(|node| node.instance_id()).collect();
-    let mut absent = 0;
+    // Nodes that are Ready, by group.
+    let mut by_group: BTreeMap<&str, usize> = BTreeMap::new();
+    for node in answered.nodes.iter().filter(|node| node.not_ready.is_none()) {
+        let machine = node.instance_id().and_then(|id| machines.as_ref()?.get(id));
+        if let Some(group) = machine.and_then(|machine| machine.group) {
+            *by_group.entry(group).or_default() += 1;
+        }
+    }
+    let mut finding = Finding::default();
+    let joined: BTreeSet<&str> = answered.nodes.iter().filter_map(KubeNode::instance_id).collect();
     for machine in machines.iter().flat_map(|machines| machines.values()) {
         // What no group launched is somebody else's, such as Karpenter's: it joins when it likes.
         let Some(group) = machine.group else { continue };
-        if !machine.leaving && !joined.contains(machine.id) {
-            absent += 1;
-            findings.add(machine.id, format!("{} ({group}): {}, but not a node", machine.id, machine.state));
-        }
-    }
-    let (mut unready, mut strange) = (0, 0);
-    for node in nodes {
-        let machine = node.instance_id().and_then(|id| machines.as_ref()?.get(id));
-        if machine.is_some_and(|machine| machine.leaving) {
+        if machine.leaving || joined.contains(machine.id) || !scope.holds(machine.group) {
             continue;
         }
-        if let Some(reason) = &node.not_ready {
-            unready += 1;
-            let group = machine.and_then(|machine| machine.group).map_or_else(String::new, |group| format!(" ({group})"));
-            findings.add(&node.name, format!("{}{group}: {reason}", node.name));
+        if is_spare(machine, group, &by_group, snapshot) {
+            finding.booting += 1;
+        } else {
+            finding.absent(machine, group, snapshot);
+        }
+    }
+    let mut ready = 0;
+    for node in answered.nodes {
+        let machine = node.instance_id().and_then(|id| machines.as_ref()?.get(id));
+        if machine.is_some_and(|machine| machine.leaving) || !scope.holds(machine.and_then(|machine| machine.group)) {
+            continue;
+        }
+        match &node.not_ready {
+            None => ready += 1,
+            Some(_)
+                if machine.is_some_and(|machine| is_spare(machine, machine.group.unwrap_or_default(), &by_group, snapshot)) =>
+            {
+                finding.booting += 1;
+            }
+            Some(reason) => finding.unready(node, reason, machine, answered.system, snapshot),
         }
         // Auto Scaling alone does not know the instances of others.
         if machine.is_none() && snapshot.instances.is_ok() {
-            strange += 1;
-            let why = match (node.instance_id(), &node.provider_id) {
-                (Some(instance), _) => format!("{instance} is not an instance of the cluster"),
-                (None, Some(provider_id)) => format!("provider id {provider_id} names no instance"),
-                (None, None) => "no provider id".to_owned(),
-            };
-            findings.add(&node.name, format!("{}: {why}", node.name));
+            finding.strange(node);
+        }
+        for pressure in &node.pressures {
+            finding.pressed += 1;
+            finding.findings.add(&node.name, format!("{}: {pressure}", node.name));
         }
     }
-    if !findings.is_empty() {
+    if finding.strange == 0 && finding.slots == 0 && finding.pressed == 0 && finding.missing() <= scope.allow_unready {
+        return finding.pass(ready, machines.is_none(), snapshot);
+    }
+    let message = finding.message();
+    let todo = finding
+        .todo
+        .unwrap_or("`kubectl describe node` tells more; a worker that stays away can be ended: its group replaces it");
+    if finding.missing() + finding.strange == 0 {
+        return Check::warning(NAME, message, finding.findings).todo(todo);
+    }
+    Check::failed(NAME, message, finding.findings).todo(todo)
+}
+
+#[derive(Default)]
+struct Finding {
+    unready: usize,
+    absent: usize,
+    strange: usize,
+    pressed: usize,
+    /// Of those that are unready or absent: control planes.
+    slots: usize,
+    /// Not there yet, and not missed.
+    booting: usize,
+    findings: Findings,
+    todo: Option<&'static str>,
+}
+
+impl Finding {
+    fn missing(&self) -> usize {
+        self.unready + self.absent
+    }
+
+    fn absent(&mut self, machine: &Machine<'_>, group: &str, snapshot: &Snapshot) {
+        self.absent += 1;
+        self.slots += usize::from(is_slot(group, snapshot));
+        let id = machine.id;
+        let age =
+            machine.launched_at.map_or_else(String::new, |launched| format!(" for {}", span(since(snapshot.now, launched))));
+        let line = match snapshot.statuses.get(id) {
+            Some(status) => {
+                self.findings.quote(format!("{id}: {}", boot_words(status, snapshot.now)));
+                self.todo = self.todo.or(Some("`journalctl -u kclust-boot` on the instance has the whole story"));
+                format!("{id} ({group}): {}{age}, but not a node: its boot stands at \"{}\"", machine.state, status.step)
+            }
+            None => {
+                self.todo = self.todo.or(Some(
+                    "it has told nothing: `aws ec2 get-console-output --instance-id ID` shows how far it came; it needs a way to S3",
+                ));
+                format!("{id} ({group}): {}{age}, but not a node, and it has told nothing", machine.state)
+            }
+        };
+        self.findings.add(id, line);
+    }
+
+    fn unready(&mut self, node: &KubeNode, reason: &str, machine: Option<&Machine<'_>>, system: &System, snapshot: &Snapshot) {
+        self.unready += 1;
+        let group = machine.and_then(|machine| machine.group);
+        self.slots += usize::from(group.is_some_and(|group| is_slot(group, snapshot)));
+        let group = group.map_or_else(String::new, |group| format!(" ({group})"));
+        if NO_NETWORK.iter().any(|words| reason.contains(words)) {
+            self.findings.add(&node.name, format!("{}{group}: the pod network (CNI) is not ready there", node.name));
+            self.findings.quote(format!("{}: {reason}", node.name));
+            let pods = system.workloads.iter().flatten().flat_map(|workload| &workload.troubled);
+            for pod in pods.filter(|pod| pod.node.as_deref() == Some(node.name.as_str())) {
+                self.findings.quote(format!("{}/{} on {}: {}", pod.namespace, pod.name, node.name, pod.trouble));
+            }
+            self.todo = Some("look at the pods of the network addon in kube-system, and at `addons`");
+        } else {
+            self.findings.add(&node.name, format!("{}{group}: {reason}", node.name));
+            if reason.contains("NodeStatusUnknown") || reason.contains("stopped posting") {
+                self.todo = self.todo.or(Some(
+                    "its kubelet is silent: look whether the instance runs and reaches the API (`journalctl -u kubelet`), or end it: \
+                     its group replaces it",
+                ));
+            }
+        }
+    }
+
+    fn strange(&mut self, node: &KubeNode) {
+        self.strange += 1;
+        let why = match (node.instance_id(), &node.provider_id) {
+            (Some(instance), _) => format!("{instance} is not an instance of the cluster"),
+            (None, Some(provider_id)) => format!("provider id {provider_id} names no instance"),
+            (None, None) => "no provider id".to_owned(),
+        };
+        self.findings.add(&node.name, format!("{}: {why}", node.name));
+        self.todo = self.todo.or(Some("`kubectl delete node` removes what is left of an instance that is gone"));
+    }
+
+    fn message(&self) -> String {
         let parts: Vec<String> = [
-            (unready, count(unready, "node"), "not Ready"),
-            (absent, count(absent, "instance"), "without a node"),
-            (strange, count(strange, "node"), "without an instance"),
+            (self.unready, count(self.unready, "node"), "not Ready"),
+            (self.absent, count(self.absent, "instance"), "without a node"),
+            (self.strange, count(self.strange, "node"), "without an instance"),
+            (self.pressed, count(self.pressed, "node"), "under pressure"),
         ]
         .into_iter()
         .filter(|(number, ..)| *number > 0)
         .map(|(_, what, words)| format!("{what} {words}"))
         .collect();
-        return Check::failed(NAME, parts.join(", "), findings);
+        parts.join(", ")
     }
-    match (machines, &snapshot.instances) {
-        (None, Err(reason)) => {
-            Check::unknown(NAME, format!("{} Ready, but the instances could not be listed", count(nodes.len(), "node")), reason)
+
+    /// Nothing is wrong, or no more than is tolerated.
+    fn pass(&self, ready: usize, blind: bool, snapshot: &Snapshot) -> Check {
+        let mut message = format!("{} Ready", count(ready, "node"));
+        if self.booting > 0 {
+            message = format!("{message}, {} booting", self.booting);
         }
-        _ => Check::ok(NAME, format!("{} Ready", count(nodes.len(), "node"))),
+        if self.missing() > 0 {
+            message = format!("{message}, {} not Ready tolerated", self.missing());
+        }
+        match &snapshot.instances {
+            Err(reason) if blind => Check::unknown(NAME, format!("{message}, but the instances could not be listed"), reason),
+            _ => Check::ok(NAME, message),
+        }
     }
+}
+
+/// A young worker that its group has beyond what the spec wants at least: a group that scales up and down all day always has some.
+fn is_spare(machine: &Machine<'_>, group: &str, ready: &BTreeMap<&str, usize>, snapshot: &Snapshot) -> bool {
+    if is_slot(group, snapshot) || machine.launched_at.is_none_or(|launched| since(snapshot.now, launched) >= BOOT_TIME) {
+        return false;
+    }
+    let least = snapshot.cluster.node_groups.iter().find(|spec| spec.name.as_str() == group).map_or(0, |spec| spec.min_size);
+    ready.get(group).copied().unwrap_or_default() >= least as usize
+}
+
+fn is_slot(group: &str, snapshot: &Snapshot) -> bool {
+    snapshot.cluster.slots().iter().any(|slot| slot.name == group)
+}
+
+/// Where a boot stands, in the machine's own words.
+pub(super) fn boot_words(status: &NodeStatus, now: Timestamp) -> String {
+    let since =
+        status.since.parse::<Timestamp>().map_or_else(|_| String::new(), |began| format!(" for {}", span(since(now, began))));
+    let error = status.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("\"{}\"{since}{error}", status.step)
+}
+
+/// What the control planes say while nobody can ask the API.
+fn told_by_the_machines(mut skipped: Check, snapshot: &Snapshot) -> Check {
+    let unfinished = snapshot.statuses.iter().filter(|(_, status)| status.step != "done");
+    for (instance, status) in unfinished {
+        skipped.evidence.push(format!("{instance} ({}): {}", status.group, boot_words(status, snapshot.now)));
+    }
+    skipped
 }

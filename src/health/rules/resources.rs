@@ -7,14 +7,19 @@ use crate::plan::{Action, Change};
 
 use super::super::Snapshot;
 use super::super::report::{Check, Findings};
-use super::count;
+use super::{Scope, count};
 
 const NAME: &str = "resources";
 
-pub(super) fn check(snapshot: &Snapshot) -> Check {
+pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
     let mut drift = Drift::default();
-    for change in relevant(snapshot) {
+    for change in relevant(snapshot, scope) {
         drift.add(change);
+        if snapshot.drift.refused.contains(&change.id) {
+            drift.refused += 1;
+            let words = format!("{}: machines depend on it, and `kclust update` refuses to change it", change.id);
+            drift.findings.explain(words);
+        }
     }
     // The plan leaves these alone, because either may hold the data of an etcd member. A person has to decide.
     for (id, observed) in snapshot.world.duplicates.iter().filter(|(id, _)| id.kind == Kind::Volume) {
@@ -22,15 +27,24 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
         drift.findings.add(id.to_string(), format!("{id} ({}): a second volume of this identity", observed.physical.id));
     }
     if drift.findings.is_empty() {
-        return Check::ok(NAME, format!("{} as specified", count(snapshot.plan.unchanged, "resource")));
+        return Check::ok(NAME, format!("{} as specified", count(snapshot.drift.unchanged, "resource")));
     }
-    Check::failed(NAME, drift.to_string(), drift.findings)
+    let cluster = &snapshot.cluster.name;
+    let message = drift.to_string();
+    let todo = match (drift.refused, drift.missing + drift.different + drift.superfluous) {
+        (0, _) => format!("`kclust update {cluster}` puts it right, and shows first what it does"),
+        (refused, all) if refused == all => "change it back by hand, to what it should be".to_owned(),
+        _ => format!("change back by hand what `kclust update {cluster}` refuses; it then puts the rest right"),
+    };
+    Check::failed(NAME, message, drift.findings).todo(todo)
 }
 
 /// All but the API's record, which has a check of its own.
-fn relevant(snapshot: &Snapshot) -> impl Iterator<Item = &Change> {
+fn relevant<'a>(snapshot: &'a Snapshot, scope: &'a Scope) -> impl Iterator<Item = &'a Change> {
     let own_check = snapshot.cluster.dns.is_some();
-    snapshot.plan.changes.iter().filter(move |change| !(own_check && change.id.kind == Kind::DnsRecord))
+    let changes = snapshot.drift.changes.iter().filter(move |change| !(own_check && change.id.kind == Kind::DnsRecord));
+    // Resources of a slot or node group have its name.
+    changes.filter(|change| scope.holds(Some(&change.id.name)))
 }
 
 #[derive(Default)]
@@ -38,6 +52,7 @@ struct Drift {
     missing: usize,
     different: usize,
     superfluous: usize,
+    refused: usize,
     findings: Findings,
 }
 

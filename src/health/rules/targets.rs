@@ -18,7 +18,8 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
     if !snapshot.world.resources.keys().any(|id| id.kind == Kind::TargetGroup) {
         let mut findings = Findings::default();
         findings.concerns(ResourceId::new(Kind::TargetGroup, "api").to_string());
-        return Check::failed(NAME, "the target group does not exist", findings);
+        return Check::failed(NAME, "the target group does not exist", findings)
+            .todo(format!("`kclust update {}` makes it again", snapshot.cluster.name));
     }
     let targets = match &snapshot.targets {
         Ok(targets) => targets,
@@ -39,7 +40,13 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
         }
     }
     let message = format!("{healthy} of {} healthy", count(slots.len(), "target"));
-    if findings.is_empty() { Check::ok(NAME, message) } else { Check::failed(NAME, message, findings) }
+    if findings.is_empty() {
+        return Check::ok(NAME, message);
+    }
+    Check::failed(NAME, message, findings).todo(
+        "look on the control planes whether the API server runs (`journalctl -u kclust-boot`, `crictl ps`), and whether the security \
+         groups let the load balancer reach port 6443",
+    )
 }
 
 /// The state of a slot's target. AWS knows it by the address, which the target that was observed tells.

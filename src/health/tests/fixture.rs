@@ -1,17 +1,23 @@
 //! A cluster in perfect health, and the means to spoil it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cloud::status::GroupInstance;
 use crate::cloud::{GroupStatus, InstanceStatus, Observed, Physical, TargetState, World};
-use crate::health::{KubeNode, KubernetesView, Report, Snapshot, check};
-use crate::model::{
-    Desired, Direction, Disk, DnsRecord, HealthCheck, Listener, LoadBalancer, Peer, RecordValue, Ref, Resource, ResourceId,
-    SecurityGroup, SecurityGroupRule, Tags, Target, TargetGroup, Volume,
+use crate::health::{
+    CertificateFault, Endpoint, EndpointKind, KubeNode, KubernetesView, Presented, Report, Scope, Snapshot, System, Workload,
+    check,
 };
-use crate::plan::{Context, Operation, reconcile};
+use crate::model::{
+    AddonSetting, ControlPlaneSettings, Desired, Direction, Disk, DnsRecord, HealthCheck, Listener, LoadBalancer, Peer,
+    RecordValue, Ref, Resource, ResourceId, SecurityGroup, SecurityGroupRule, Tags, Target, TargetGroup, Volume,
+};
+use crate::plan::{Drift, drift};
 use crate::spec::Cluster;
+use crate::store::{AddonReport, EndpointStatus, EtcdReport, Member, MemberList, MemberStatus};
 
 /// Three slots in three zones, three workers, a load balancer, a record.
 pub const SPEC: &str = include_str!("../../../examples/ha-private.yaml");
@@ -35,7 +41,9 @@ pub fn healthy() -> Snapshot {
     let desired = desired();
     let mut snapshot = Snapshot {
         cluster: cluster(SPEC),
-        plan: plan(&desired, &World::default()),
+        now: now(),
+        source: "account 123456789012 in us-east-1, state in s3://acme".into(),
+        drift: drift_of(&desired, &World::default()),
         world: World::default(),
         groups: Ok(["cp-1", "cp-2", "cp-3", "workers"].map(group).into()),
         instances: Ok(MACHINES.map(|(id, group, zone)| instance(id, group, zone)).into()),
@@ -44,7 +52,28 @@ pub fn healthy() -> Snapshot {
             address: API.into(),
             version: "v1.36.2".into(),
             nodes: MACHINES.map(|(id, group, zone)| node(id, group, zone)).into(),
+            system: System {
+                failing: Ok(Vec::new()),
+                workloads: Ok(vec![workload("DaemonSet/cilium", 6), workload("Deployment/coredns", 2)]),
+                control_plane: Ok(Vec::new()),
+                pending: Ok(Vec::new()),
+            },
         },
+        endpoints: vec![
+            endpoint(EndpointKind::Name, "api.prod.example.com", None),
+            endpoint(EndpointKind::LoadBalancer, "api-1234.elb.us-east-1.amazonaws.com", None),
+        ],
+        dns: None,
+        statuses: BTreeMap::new(),
+        authorities: Ok(vec![("ca.crt".into(), now() + SignedDuration::from_hours(24 * 3650))]),
+        etcd: Ok(["cp-1", "cp-2", "cp-3"].map(etcd_report).into()),
+        addons: Ok(Some(vec![AddonReport {
+            name: "metrics-server".into(),
+            sha256: "ab".repeat(32),
+            state: "applied".into(),
+            error: None,
+        }])),
+        last_backup: Ok(Some(now() - SignedDuration::from_mins(7))),
     };
     spoil_world(&mut snapshot, |_| {});
     snapshot
@@ -54,7 +83,45 @@ pub fn healthy() -> Snapshot {
 pub fn after(change: impl FnOnce(&mut Snapshot)) -> Report {
     let mut snapshot = healthy();
     change(&mut snapshot);
-    check(&snapshot)
+    check(&snapshot, &Scope::default())
+}
+
+pub fn now() -> Timestamp {
+    "2026-11-27T12:00:00Z".parse().unwrap()
+}
+
+pub fn system(snapshot: &mut Snapshot) -> &mut System {
+    match &mut snapshot.kubernetes {
+        KubernetesView::Reachable { system, .. } => system,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn workload(name: &str, pods: u32) -> Workload {
+    Workload { name: name.into(), wanted: pods, available: pods, troubled: Vec::new() }
+}
+
+pub fn endpoint(kind: EndpointKind, host: &str, fault: Option<CertificateFault>) -> Endpoint {
+    let presented = Presented {
+        names: vec!["api.prod.example.com".into(), "10.20.32.10".into()],
+        issuer: "kubernetes".into(),
+        not_before: now() - SignedDuration::from_hours(24),
+        not_after: now() + SignedDuration::from_hours(24 * 364),
+        fault,
+    };
+    Endpoint { kind, host: host.into(), certificate: Ok(presented) }
+}
+
+pub fn etcd_report(slot: &str) -> EtcdReport {
+    let member = |id: u64| Member { id, name: format!("cp-{id}"), learner: false };
+    let status = MemberStatus { leader: 2, db_size: 24 << 20, db_size_quota: 2 << 30, errors: Vec::new() };
+    EtcdReport {
+        slot: slot.into(),
+        at: now() - SignedDuration::from_secs(40),
+        status: Some(vec![EndpointStatus { status }]),
+        members: Some(MemberList { members: (1..=3).map(member).collect() }),
+        alarms: None,
+    }
 }
 
 /// Changes what exists, and makes the plan anew.
@@ -69,7 +136,7 @@ pub fn spoil_world(snapshot: &mut Snapshot, change: impl FnOnce(&mut World)) {
         world.resources.insert(id.clone(), Observed { resource: resource.clone(), physical });
     }
     change(&mut world);
-    snapshot.plan = plan(&desired, &world);
+    snapshot.drift = drift_of(&desired, &world);
     snapshot.world = world;
 }
 
@@ -115,9 +182,9 @@ pub fn instance(id: &str, group: &str, zone: &str) -> InstanceStatus {
         zone: zone.into(),
         instance_type: "m6i.large".into(),
         spot: false,
-        launched_at: None,
         private_address: None,
         group: Some(group.into()),
+        launched_at: Some(now() - SignedDuration::from_hours(24)),
     }
 }
 
@@ -128,6 +195,7 @@ pub fn node(id: &str, group: &str, zone: &str) -> KubeNode {
         control_plane: group.starts_with("cp-"),
         zone: Some(zone.into()),
         not_ready: None,
+        pressures: Vec::new(),
         kubelet_version: "v1.36.2".into(),
     }
 }
@@ -136,9 +204,8 @@ fn target(address: &str) -> TargetState {
     TargetState { address: address.into(), state: "healthy".into(), reason: None }
 }
 
-fn plan(desired: &Desired, world: &World) -> crate::plan::Plan {
-    let context = Context { cluster: "prod.example.com", operation: Operation::Update, user_tags: BTreeSet::new() };
-    reconcile(&context, desired, world).unwrap()
+fn drift_of(desired: &Desired, world: &World) -> Drift {
+    drift(desired, world, &BTreeSet::new())
 }
 
 /// Enough of what a cluster is made of to see every kind of drift.
@@ -162,7 +229,12 @@ fn desired() -> Desired {
         description: "kclust: API from nodes".into(),
         tags: Tags::new(),
     };
+    let addon = AddonSetting { name: "metrics-server".into(), sha256: "ab".repeat(32), chart: None };
     let mut desired = Desired::from([
+        (
+            id("ControlPlaneSettings/settings"),
+            ControlPlaneSettings { backup_interval_seconds: 900, backup_retention_seconds: 86_400, addons: vec![addon] }.into(),
+        ),
         (
             id("SecurityGroup/control-plane"),
             SecurityGroup { vpc: vpc(), name: "control-plane".into(), description: "d".into(), tags: Tags::new() }.into(),

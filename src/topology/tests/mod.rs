@@ -12,7 +12,7 @@ use crate::cloud::facts::{ExistingSubnetFacts, ExistingVpc};
 use crate::cloud::{ExistingNetwork, Facts, TargetState, World};
 use crate::inventory::{Console, Fleet, resources};
 use crate::model::{Kind, build};
-use crate::plan::{Context, Operation, reconcile};
+use crate::plan::drift;
 use crate::spec::{Cluster, Vpc};
 use crate::test_support;
 
@@ -67,10 +67,9 @@ fn target(address: Ipv4Addr, state: &str) -> TargetState {
 
 fn topology(observed: &Observed) -> Topology {
     let Observed { facts, world, fleet, targets } = observed;
-    let context = Context { cluster: fleet.cluster.name.as_str(), operation: Operation::Update, user_tags: BTreeSet::new() };
-    let plan = reconcile(&context, &build(&fleet.cluster, facts), world).unwrap();
+    let drift = drift(&build(&fleet.cluster, facts), world, &BTreeSet::new());
     let console = Console::new(facts, fleet.cluster.region.as_str(), true);
-    let resources = resources(world, &plan, &console);
+    let resources = resources(world, &drift, &console);
     let at = "2026-11-27T02:30:00Z".parse().unwrap();
     Topology::new(&Source { facts, world, resources: &resources, fleet, targets, at })
 }

@@ -13,8 +13,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub type Stream = StreamOwned<ServerConnection, TcpStream>;
 
-/// A CA in PEM.
+/// A CA in PEM, and the name that its cluster's API has where it has a zone.
 pub struct Authority {
+    pub api_name: String,
     pub certificate: String,
     pub key: String,
 }
@@ -22,7 +23,7 @@ pub struct Authority {
 /// The certificate that an API server presents.
 #[derive(Debug, Clone)]
 pub struct Certificate {
-    /// Names and addresses that it is for; `None`: whatever name it is asked by.
+    /// Names and addresses that it is for; `None`: the name of the API, and whatever host it is asked at.
     pub names: Option<Vec<String>>,
     /// How long it is valid from now on; negative: since when it is not.
     pub valid_for: Duration,
@@ -63,7 +64,7 @@ fn config(ca: &Authority, certificate: &Certificate, host: &str) -> ServerConfig
     } else {
         Issuer::from_ca_cert_pem(&ca.certificate, KeyPair::from_pem(&ca.key).unwrap()).unwrap()
     };
-    let names = certificate.names.clone().unwrap_or_else(|| vec![host.trim_matches(['[', ']']).to_owned()]);
+    let names = certificate.names.clone().unwrap_or_else(|| vec![ca.api_name.clone(), host.trim_matches(['[', ']']).to_owned()]);
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     let end = OffsetDateTime::now_utc() + certificate.valid_for;

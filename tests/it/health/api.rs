@@ -1,0 +1,49 @@
+//! An API that does not answer as it should.
+
+use std::time::Duration;
+
+use super::{Healthy, names, says};
+
+#[test]
+fn one_that_reports_errors() {
+    let cluster = Healthy::minimal();
+    cluster.api.behave(|behaviour| behaviour.every_host.error = Some((503, "apiserver is shutting down".to_owned())));
+    let report = cluster.fails(&["api"]);
+    says(&report, "api", &["answers, but not as it should", "HTTP 503", "apiserver is shutting down", "crictl logs"]);
+    says(&report, "nodes", &["because the API does not answer as it should (see api)"]);
+}
+
+#[test]
+fn one_whose_checks_fail() {
+    let cluster = Healthy::minimal();
+    cluster.api.behave(|behaviour| behaviour.failing = vec!["poststarthook/rbac/bootstrap-roles".to_owned()]);
+    says(&cluster.fails(&["api"]), "api", &["1 check of /readyz fails", "/readyz: poststarthook/rbac/bootstrap-roles fails"]);
+}
+
+/// What cannot be known is said to be unknown: the API may be well.
+#[test]
+fn one_that_is_slow() {
+    let cluster = Healthy::minimal();
+    cluster.api.behave(|behaviour| behaviour.every_host.slow = Duration::from_secs(60));
+    let report = cluster.validate(&[]).expect(4).json();
+    assert_eq!((names(&report, "failed"), names(&report, "unknown")), (vec![], vec!["api".to_owned()]), "{report:#}");
+    says(&report, "api", &["no answer within 15 s"]);
+}
+
+#[test]
+fn one_that_the_proxy_does_not_reach() {
+    let cluster = Healthy::minimal();
+    cluster.api.behave(|behaviour| behaviour.every_host.down = true);
+    let report = cluster.validate(&[]).expect(4).json();
+    assert_eq!((names(&report, "failed"), names(&report, "unknown")), (vec![], vec!["api".to_owned()]), "{report:#}");
+    says(&report, "api", &["could not be reached from here", "HTTPS_PROXY"]);
+}
+
+#[test]
+fn one_way_of_two() {
+    let cluster = Healthy::ha();
+    cluster.api.behave(|behaviour| behaviour.hosts.entry("api.prod.example.com".to_owned()).or_default().down = true);
+    let report = cluster.fails(&["api"]);
+    says(&report, "api", &["not by every way", "not reached by its name, api.prod.example.com"]);
+    assert!(names(&report, "ok").contains(&"nodes".to_owned()), "{report:#}");
+}
