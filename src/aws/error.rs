@@ -166,6 +166,10 @@ fn class_of(code: &str, message: &str, status: u16) -> ErrorClass {
     if is_general(code) && message.contains("do not match the current values") {
         return ErrorClass::Conflict;
     }
+    // CreateNatGateway says so of a subnet that was made a moment ago, where every other call says InvalidSubnetID.NotFound.
+    if code == "InvalidSubnet" && (message.contains("was not found") || message.contains("does not exist")) {
+        return ErrorClass::NotFound;
+    }
     // Auto Scaling has no code for a group that is not there, and Route 53 none for a record.
     if code.contains("NotFound") || code.starts_with("NoSuch") || (is_general(code) && message.contains("not found")) {
         return ErrorClass::NotFound;
@@ -293,6 +297,8 @@ mod tests {
             (400, "InvalidVpcID.NotFound", "", NotFound),
             (400, "InvalidLaunchTemplateName.NotFoundException", "", NotFound),
             (400, "NatGatewayNotFound", "", NotFound),
+            (400, "InvalidSubnet", "Subnet subnet-1 was not found", NotFound),
+            (400, "InvalidSubnet", "VPC vpc-1 has no internet gateway", Invalid),
             (400, "Gateway.NotAttached", "", NotFound),
             (400, "ParameterNotFound", "", NotFound),
             (400, "LoadBalancerNotFound", "", NotFound),

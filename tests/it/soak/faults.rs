@@ -91,7 +91,7 @@ fn not_there_yet((service, action): &Action) -> Option<Json> {
         ("ec2", "AssociateAddress") => (400, "InvalidNetworkInterfaceID.NotFound", "The networkInterface ID does not exist"),
         ("ec2", "AuthorizeSecurityGroupIngress") => (400, "InvalidGroup.NotFound", "The security group does not exist"),
         ("ec2", "AttachInternetGateway") => (400, "InvalidInternetGatewayID.NotFound", "The gateway ID does not exist"),
-        ("ec2", "CreateNatGateway") => (400, "InvalidSubnet", "The subnet ID does not exist"),
+        ("ec2", "CreateNatGateway") => (400, "InvalidSubnet", "Subnet subnet-1 was not found"),
         ("ec2", "CreateSubnet" | "CreateRouteTable" | "CreateSecurityGroup" | "CreateVpcEndpoint" | "ModifyVpcAttribute") => {
             (400, "InvalidVpcID.NotFound", "The vpc ID does not exist")
         }
