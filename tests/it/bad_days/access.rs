@@ -41,6 +41,21 @@ fn credentials_that_have_expired_or_that_nobody_knows() {
     }
 }
 
+#[test]
+fn the_way_to_aws_is_the_proxy_that_the_environment_names() {
+    let account = Account::new();
+    // Nobody listens there.
+    let behind = |more: &[(&str, &str)]| {
+        let mut command = account.command(&["get", "clusters"]);
+        command.env("HTTP_PROXY", "http://127.0.0.1:9").envs(more.iter().copied());
+        run(&mut command)
+    };
+    behind(&[]).fails(1, &["cannot be reached"]);
+    assert_eq!(account.calls().len(), 0);
+    behind(&[("NO_PROXY", "127.0.0.1")]).expect(0);
+    assert!(!account.calls().is_empty());
+}
+
 /// They expire in the middle: what was made stays, and the same command goes on with new ones.
 #[test]
 fn credentials_that_expire_while_a_cluster_is_made() {
