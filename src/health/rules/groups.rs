@@ -41,7 +41,7 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Vec<Check> {
 
 fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapshot: &Snapshot, scope: &Scope) -> Check {
     let wanted = least.max(group.desired_capacity as usize);
-    let serving = group.instances.iter().filter(|instance| serves(instance)).count();
+    let serving = group.serving();
     let suspended: Vec<&str> =
         group.suspended_processes.iter().map(String::as_str).filter(|process| HEALING.contains(process)).collect();
     let mut message = match (serving, wanted) {
@@ -83,7 +83,7 @@ fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapsh
 /// A group that scales up, or replaces an instance, while it has what the spec wants at least: why it is not at strength, if nothing
 /// speaks against its getting there.
 fn in_progress(group: &GroupStatus, snapshot: &Snapshot, serving: usize, least: usize) -> Option<String> {
-    if serving < least || group.last_failure.is_some() {
+    if serving < least || group.last_failure != Ok(None) {
         return None;
     }
     let young = |instance: &&GroupInstance| {
@@ -91,7 +91,7 @@ fn in_progress(group: &GroupStatus, snapshot: &Snapshot, serving: usize, least: 
         Some(since(snapshot.now, status.launched_at?) < BOOT_TIME)
     };
     // One that is not in service for longer than a boot takes is no scaling any more.
-    let stuck = group.instances.iter().filter(|instance| !serves(instance) && !leaves(instance));
+    let stuck = group.instances.iter().filter(|instance| !instance.serves() && !instance.leaves());
     if stuck.clone().any(|instance| young(&instance) == Some(false)) {
         return None;
     }
@@ -103,19 +103,10 @@ fn in_progress(group: &GroupStatus, snapshot: &Snapshot, serving: usize, least: 
     Some(words.join(", ")).filter(|words| !words.is_empty())
 }
 
-/// An instance in service can be known to be ill, until the group has replaced it.
-fn serves(instance: &GroupInstance) -> bool {
-    instance.lifecycle_state == "InService" && instance.health_status.eq_ignore_ascii_case("Healthy")
-}
-
-fn leaves(instance: &GroupInstance) -> bool {
-    instance.lifecycle_state.starts_with("Terminat") || instance.lifecycle_state.starts_with("Detach")
-}
-
 /// Gives what to do.
 fn explain_weakness(group: &GroupStatus, wanted: usize, snapshot: &Snapshot, findings: &mut Findings) -> Option<String> {
     let mut todo = None;
-    if let Some(failure) = &group.last_failure {
+    if let Ok(Some(failure)) = &group.last_failure {
         match reason(failure) {
             Some(reason) => {
                 findings.explain(reason.cause);
@@ -125,14 +116,14 @@ fn explain_weakness(group: &GroupStatus, wanted: usize, snapshot: &Snapshot, fin
         }
         findings.quote(format!("Auto Scaling: {}", failure.trim()));
     }
-    for instance in group.instances.iter().filter(|instance| !serves(instance)) {
+    for instance in group.instances.iter().filter(|instance| !instance.serves()) {
         let GroupInstance { id, zone, lifecycle_state, health_status, .. } = instance;
         findings.add(id, format!("{id} in {zone}: {lifecycle_state}, {health_status}"));
         if let Some(status) = snapshot.statuses.get(id) {
             findings.quote(format!("{id}: {}", super::nodes::boot_words(status, snapshot.now)));
         }
     }
-    if group.last_failure.is_none() && group.suspended_processes.is_empty() && group.instances.len() < wanted {
+    if group.last_failure == Ok(None) && group.suspended_processes.is_empty() && group.instances.len() < wanted {
         findings.explain("no scaling activity has failed: AWS is still launching instances");
         todo = Some("wait: `kclust validate --wait 15m` tells when it is there".to_owned());
     }

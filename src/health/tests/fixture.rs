@@ -171,7 +171,7 @@ pub fn group(name: &str) -> GroupStatus {
         desired_capacity: size,
         instances,
         suspended_processes: Vec::new(),
-        last_failure: None,
+        last_failure: Ok(None),
     }
 }
 

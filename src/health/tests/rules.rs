@@ -164,7 +164,7 @@ fn a_weak_group_tells_what_aws_says() {
         workers.instances[0].lifecycle_state = "Pending".into();
         workers.instances[1].health_status = "Unhealthy".into();
         workers.instances.pop();
-        workers.last_failure = Some(capacity.replacen(' ', "\n ", 1));
+        workers.last_failure = Ok(Some(capacity.replacen(' ', "\n ", 1)));
     });
     assert_eq!(
         told(&report, "group/workers"),

@@ -132,7 +132,7 @@ impl<'a> Looker<'a> {
         if let (Ok(before), Ok(now)) = (&self.snapshot.groups, &mut answer.groups) {
             for group in now.iter_mut().filter(|group| is_weak(group)) {
                 let known = before.iter().find(|known| known.name == group.name);
-                group.last_failure = known.and_then(|known| known.last_failure.clone());
+                group.last_failure = known.map_or(Ok(None), |known| known.last_failure.clone());
             }
         }
         self.snapshot.now = self.environment.clock.now();
@@ -258,7 +258,7 @@ impl<'a> Looker<'a> {
         let weak = self.snapshot.groups.iter_mut().flatten().filter(|group| is_weak(group)).take(ACTIVITIES);
         futures_util::future::join_all(weak.map(|group| async move {
             // That nothing can be said of the reason is no reason to say nothing of the group.
-            group.last_failure = aws.last_failure(&group.group_name).await.ok().flatten();
+            group.last_failure = aws.last_failure(&group.group_name).await.map_err(words);
         }))
         .await;
         let unjoined: Vec<String> = self.snapshot.unjoined().into_iter().take(STATUSES).map(str::to_owned).collect();
@@ -288,11 +288,7 @@ type StateAnswer =
 
 /// Has fewer instances in service than it wants.
 pub(super) fn is_weak(group: &GroupStatus) -> bool {
-    let serving = group
-        .instances
-        .iter()
-        .filter(|instance| instance.lifecycle_state == "InService" && instance.health_status.eq_ignore_ascii_case("healthy"));
-    serving.count() < group.desired_capacity.max(group.min_size) as usize
+    group.is_weak(group.min_size)
 }
 
 fn source(environment: &Environment<'_>, cluster: &Cluster) -> String {

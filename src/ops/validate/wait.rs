@@ -127,7 +127,7 @@ async fn ask_one_more(
             if let Ok(failure) = aws.last_failure(name).await
                 && let Some(group) = looker.snapshot.groups.iter_mut().flatten().find(|group| group.group_name == *name)
             {
-                group.last_failure = failure;
+                group.last_failure = Ok(failure);
             }
         }
         Question::Boot(instance) => {
