@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::SeedableRng;
@@ -22,7 +23,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn view_of(url: &str, ca: &str, client: &ClientCertificate, timeout: Duration) -> KubernetesView {
-    view(Server { url, name: None, ca, client }, timeout).await
+    view(Server { url, name: None, ca, client }, Patience { silence: timeout, whole: timeout }).await
 }
 
 fn authority(seed: u64) -> Authority {
@@ -196,6 +197,41 @@ async fn errors_of_the_api_are_told_with_their_words() {
         let server = serve(tls(&ca, "127.0.0.1"), answer).await;
         assert_eq!(refusal(&server, &ca, &client_of(&ca)).await, expected);
     }
+}
+
+/// An API server with more requests in flight than it takes is not ill.
+#[tokio::test]
+async fn one_that_is_busy_is_asked_again() {
+    static REFUSED: AtomicU32 = AtomicU32::new(0);
+    let busy = |path: &str| match path.starts_with("/api/v1/nodes") && REFUSED.fetch_add(1, Ordering::Relaxed) < 2 {
+        true => status(429, "Too many requests, please try again later."),
+        false => healthy(path),
+    };
+    let ca = authority(1);
+    let server = serve(tls(&ca, "127.0.0.1"), busy).await;
+    let view = view_of(&server, &ca.certificate, &client_of(&ca), PATIENCE).await;
+    assert!(matches!(view, KubernetesView::Reachable { .. }), "{view:?}");
+    assert!(REFUSED.load(Ordering::Relaxed) > 2);
+}
+
+#[test]
+fn one_that_stays_busy_is_not_known_to_be_ill() {
+    let busy = ::kube::core::Status { code: 429, message: "Too many requests".into(), ..::kube::core::Status::default() };
+    assert!(matches!(explain(&Error::Api(Box::new(busy))), Failure::Unreachable(reason) if reason.contains("HTTP 429")));
+}
+
+/// The nodes of a large cluster over a narrow line: each page takes its time, and all of them more than one may be silent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn one_that_is_slow_is_waited_for_while_it_answers() {
+    let slow = |path: &str| {
+        std::thread::sleep(Duration::from_secs(3));
+        healthy(path)
+    };
+    let ca = authority(1);
+    let server = serve(tls(&ca, "127.0.0.1"), slow).await;
+    let server = Server { url: &server, name: None, ca: &ca.certificate, client: &client_of(&ca) };
+    let view = view(server, Patience { silence: Duration::from_secs(5), whole: Duration::from_secs(60) }).await;
+    assert!(matches!(view, KubernetesView::Reachable { .. }), "{view:?}");
 }
 
 fn status(code: u16, message: &str) -> (u16, serde_json::Value) {

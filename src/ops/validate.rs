@@ -40,9 +40,13 @@ pub trait ApiProbe: Send + Sync {
 /// An API that is followed.
 #[async_trait]
 pub trait ApiFollower: Send {
+    /// What the API says now; what is watched is not asked for again.
     async fn view(&mut self) -> KubernetesView;
 
-    /// Waits until something has changed.
+    /// What is watched as it is now, and the rest as it was at the last [`Self::view`]. Asks nobody; `None` where nothing is watched.
+    fn watched(&self) -> Option<KubernetesView>;
+
+    /// Waits until something that is watched is other than it was.
     async fn changed(&mut self);
 }
 
