@@ -2,6 +2,8 @@
 
 mod look;
 mod wait;
+#[cfg(test)]
+mod wait_tests;
 
 use std::time::Duration;
 
@@ -81,7 +83,7 @@ pub async fn validate(
     follows.changed(&report.checks.iter().collect::<Vec<_>>());
     match options.wait {
         Some(patience) if report.status != health::Status::Healthy => {
-            wait::wait(&mut looker, report, patience, options, follows).await
+            Ok(wait::wait(&mut looker, report, patience, options, follows).await)
         }
         _ => Ok(report),
     }
