@@ -29,6 +29,8 @@ pub struct Follower {
     ca: String,
     client: ClientCertificate,
     patience: Patience,
+    /// After which a watch is broken.
+    pub(super) silence: Duration,
     /// `None` until it has answered, and after it did not.
     clients: Option<Clients>,
     nodes: Watched<Node>,
@@ -112,6 +114,7 @@ impl Follower {
             ca: server.ca.to_owned(),
             client: server.client.clone(),
             patience,
+            silence: SILENCE,
             clients: None,
             nodes: Watched::default(),
             pending: Watched::default(),
@@ -142,7 +145,7 @@ impl Follower {
             empty => {
                 let server = Server { url: &self.url, name: self.name.as_deref(), ca: &self.ca, client: &self.client };
                 let asking = super::connect(server, self.patience.connect(), self.patience.silence).await?;
-                let watching = super::connect(server, self.patience.connect(), SILENCE).await?;
+                let watching = super::connect(server, self.patience.connect(), self.silence).await?;
                 empty.insert(Clients { asking, watching })
             }
         };
