@@ -28,8 +28,8 @@ const SPARE: Duration = Duration::from_secs(15 * 60);
 const EARNED: u32 = 4;
 /// Groups, instances and targets.
 const LOOK: u32 = 3;
-/// What a plan looks at, and the state that it begins with.
-const WORLD: u32 = 26;
+/// What a plan looks at, and the state that it begins with, with some room.
+const WORLD: u32 = 28;
 /// While it is saved for the world and other things are awaited, every so many ticks is for these.
 const BETWEEN: u32 = 3;
 

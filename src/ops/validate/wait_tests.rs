@@ -30,7 +30,7 @@ use crate::test_support::{example, facts, fleet, world};
 const MINUTE: Duration = Duration::from_secs(60);
 const TICK: usize = 10;
 /// What a look at the world costs in AWS (`tests/it/health/waiting.rs` counts it).
-const WORLD: usize = 26;
+const WORLD: usize = 28;
 
 /// The cluster of the example `ha-private`, in perfect health until a test spoils it.
 struct Scene {

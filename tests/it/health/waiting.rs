@@ -10,7 +10,7 @@ use crate::harness::Running;
 /// Calls of a tick: everything but what the first look asked.
 const PER_TICK: usize = 4;
 /// What `ops/validate/wait.rs` saves for a look at the world.
-const WORLD: usize = 26;
+const WORLD: usize = 28;
 
 /// A worker has no node yet: its document, to be put in when it joins.
 fn without_a_node(cluster: &Healthy) -> Json {
