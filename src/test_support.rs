@@ -205,7 +205,7 @@ pub fn fleet(cluster: &Cluster) -> Fleet {
             desired_capacity: min_size,
             instances: members,
             suspended_processes: Vec::new(),
-            last_failure: None,
+            last_failure: Ok(None),
         });
     }
     let version = format!("v{}", cluster.kubernetes_version);

@@ -113,7 +113,7 @@ fn read_group(group: &AutoScalingGroup) -> Option<GroupStatus> {
             .iter()
             .filter_map(|process| process.process_name().map(str::to_owned))
             .collect(),
-        last_failure: None,
+        last_failure: Err(GroupStatus::NOT_ASKED.to_owned()),
     })
 }
 

@@ -14,8 +14,8 @@ pub struct GroupStatus {
     pub desired_capacity: u32,
     pub instances: Vec<GroupInstance>,
     pub suspended_processes: Vec<String>,
-    /// `StatusMessage` of the newest failed scaling activity, asked for when the group is not at strength.
-    pub last_failure: Option<String>,
+    /// `StatusMessage` of the newest failed scaling activity, asked for when the group is not at strength; or why it is not known.
+    pub last_failure: Result<Option<String>, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,33 @@ pub struct GroupInstance {
     /// `HealthStatus`: `Healthy` or `Unhealthy`.
     pub health_status: String,
     pub launch_template_version: Option<String>,
+}
+
+impl GroupStatus {
+    /// [`Self::last_failure`] of a group that nobody has asked.
+    pub const NOT_ASKED: &str = "Auto Scaling was not asked for its scaling activities";
+
+    /// Instances that do what the group is for.
+    pub fn serving(&self) -> usize {
+        self.instances.iter().filter(|instance| instance.serves()).count()
+    }
+
+    /// Fewer serve than the group wants, or than the spec wants at `least`.
+    pub fn is_weak(&self, least: u32) -> bool {
+        self.serving() < self.desired_capacity.max(least) as usize
+    }
+}
+
+impl GroupInstance {
+    /// In service and healthy: one that is in service can be known to be ill, until the group has replaced it.
+    pub fn serves(&self) -> bool {
+        self.lifecycle_state == "InService" && self.health_status.eq_ignore_ascii_case("Healthy")
+    }
+
+    /// On its way out of the group: `Terminating`, `Terminating:Wait`, `Terminating:Proceed`, `Terminated`, `Detaching`, `Detached`.
+    pub fn leaves(&self) -> bool {
+        self.lifecycle_state.starts_with("Terminat") || self.lifecycle_state.starts_with("Detach")
+    }
 }
 
 /// An EC2 instance of the cluster.

@@ -24,6 +24,9 @@ use super::{KubernetesView, Pod, System};
 /// The API answers a handshake at once or is not there: a longer wait only delays the person who asked.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The API server has more requests in flight than it takes.
+const TOO_MANY_REQUESTS: u16 = 429;
+
 /// Where and how the API is asked.
 #[derive(Clone, Copy)]
 pub struct Server<'a> {
@@ -36,26 +39,76 @@ pub struct Server<'a> {
     pub client: &'a ClientCertificate,
 }
 
-/// What the API says of the cluster. Takes at most `timeout`.
-pub async fn view(server: Server<'_>, timeout: Duration) -> KubernetesView {
-    let address = server.url.to_owned();
-    match tokio::time::timeout(timeout, ask(server, timeout.min(CONNECT_TIMEOUT))).await {
-        Ok(Ok(view)) => view,
-        Ok(Err(Failure::Unreachable(reason))) => KubernetesView::Unreachable { address, reason },
-        Ok(Err(Failure::Refused(reason))) => KubernetesView::Refused { address, reason },
-        Err(_) => KubernetesView::Unreachable { address, reason: format!("no answer within {} s", timeout.as_secs()) },
+/// How long an API is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Without a byte of it.
+    pub silence: Duration,
+    /// For everything that is asked: the nodes of a large cluster are many pages.
+    pub whole: Duration,
+}
+
+impl Patience {
+    fn connect(self) -> Duration {
+        self.silence.min(CONNECT_TIMEOUT)
     }
 }
 
-/// Why there is no answer, in one line; which of the two it is, [`KubernetesView`] says.
+/// What the API says of the cluster.
+pub async fn view(server: Server<'_>, patience: Patience) -> KubernetesView {
+    match tokio::time::timeout(patience.whole, ask(server, patience)).await {
+        Ok(Ok(view)) => view,
+        Ok(Err(failure)) => failure.into_view(server.url.to_owned(), patience),
+        Err(_) => Failure::Slow.into_view(server.url.to_owned(), patience),
+    }
+}
+
+/// Why there is no answer, in one line.
 enum Failure {
     Unreachable(String),
     Refused(String),
+    /// Not a byte for as long as it is waited for one.
+    Silent,
+    /// It answers, and not everything in the time that there is.
+    Slow,
 }
 
-async fn ask(server: Server<'_>, connect_timeout: Duration) -> Result<KubernetesView, Failure> {
-    let client = connect(server, connect_timeout).await?;
-    let seen = async { tokio::try_join!(client.apiserver_version(), lists::nodes(&client)) };
+impl Failure {
+    fn into_view(self, address: String, patience: Patience) -> KubernetesView {
+        let Patience { silence, whole } = patience;
+        let reason = match self {
+            Self::Refused(reason) => return KubernetesView::Refused { address, reason },
+            Self::Unreachable(reason) => reason,
+            Self::Slow if whole > silence => format!("it is slow: no more than a part was answered within {} s", whole.as_secs()),
+            Self::Silent | Self::Slow => format!("no answer within {} s", silence.as_secs()),
+        };
+        KubernetesView::Unreachable { address, reason }
+    }
+
+    fn into_words(self) -> String {
+        match self {
+            Self::Unreachable(reason) | Self::Refused(reason) => reason,
+            Self::Silent | Self::Slow => "no answer".to_owned(),
+        }
+    }
+}
+
+/// Asks again while the API has too much to do (429), as API servers want it: in a second, they say in `Retry-After`, which the client
+/// keeps to itself.
+async fn patiently<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
+    const TIMES: u32 = 10;
+    for _ in 0..TIMES {
+        match ask().await {
+            Err(Error::Api(status)) if status.code == TOO_MANY_REQUESTS => tokio::time::sleep(Duration::from_secs(1)).await,
+            answer => return answer,
+        }
+    }
+    ask().await
+}
+
+async fn ask(server: Server<'_>, patience: Patience) -> Result<KubernetesView, Failure> {
+    let client = connect(server, patience.connect(), patience.silence).await?;
+    let seen = async { tokio::try_join!(patiently(|| client.apiserver_version()), lists::nodes(&client)) };
     let (seen, system) = tokio::join!(seen, system(&client, pods::pending(&client)));
     let (version, nodes) = seen.map_err(|error| explain(&error))?;
     let (address, version) = (server.url.to_owned(), version.git_version);
@@ -66,9 +119,7 @@ async fn ask(server: Server<'_>, connect_timeout: Duration) -> Result<Kubernetes
 async fn system(client: &Client, pending: impl Future<Output = Result<Vec<Pod>, Error>>) -> System {
     let (failing, workloads, control_plane, pending) =
         tokio::join!(lists::failing_checks(client), pods::workloads(client), pods::control_plane(client), pending);
-    let words = |error: Error| match explain(&error) {
-        Failure::Unreachable(reason) | Failure::Refused(reason) => reason,
-    };
+    let words = |error: Error| explain(&error).into_words();
     System {
         failing: failing.map_err(words),
         workloads: workloads.map_err(words),
@@ -77,8 +128,9 @@ async fn system(client: &Client, pending: impl Future<Output = Result<Vec<Pod>, 
     }
 }
 
-async fn connect(server: Server<'_>, connect_timeout: Duration) -> Result<Client, Failure> {
-    let config = config(server, connect_timeout)?;
+/// A client that gives up where there is no connection, or not a byte, for as long as that.
+async fn connect(server: Server<'_>, connect_timeout: Duration, silence: Duration) -> Result<Client, Failure> {
+    let config = config(server, connect_timeout, silence)?;
     if config.proxy_url.is_none() {
         // A proxy looks names up itself.
         resolve(&config).await?;
@@ -87,7 +139,7 @@ async fn connect(server: Server<'_>, connect_timeout: Duration) -> Result<Client
     Client::try_from(config).map_err(|error| unusable(&error))
 }
 
-fn config(server: Server<'_>, connect_timeout: Duration) -> Result<Config, Failure> {
+fn config(server: Server<'_>, connect_timeout: Duration, silence: Duration) -> Result<Config, Failure> {
     let Server { url, name, ca, client } = server;
     let mut config = Config::new(url.parse().map_err(|error| unusable(&error))?);
     let roots: Result<Vec<_>, _> =
@@ -100,6 +152,9 @@ fn config(server: Server<'_>, connect_timeout: Duration) -> Result<Config, Failu
         ..AuthInfo::default()
     };
     config.connect_timeout = Some(connect_timeout);
+    config.read_timeout = Some(silence);
+    // A connection that nobody has used for a while has not been silent.
+    config.reset_reader_on_write = true;
     // As kubectl takes it: `HTTPS_PROXY`, `NO_PROXY`.
     config.proxy_url = Matcher::from_env().intercept(&config.cluster_url).map(|proxy| proxy.uri().clone());
     // What is wanted is the state as it is, a 503 included.
@@ -132,6 +187,9 @@ async fn resolve(config: &Config) -> Result<(), Failure> {
 
 fn explain(error: &Error) -> Failure {
     if let Error::Api(status) = error {
+        if status.code == TOO_MANY_REQUESTS {
+            return Failure::Unreachable(format!("it has too much to do (HTTP 429): {}", status.message.trim_end_matches('.')));
+        }
         let what = match status.code {
             401 => "the client certificate is not accepted",
             403 => "the user of the client certificate may not read nodes",
@@ -157,6 +215,9 @@ fn explain(error: &Error) -> Failure {
     }
     if texts.iter().any(|text| text.contains("tunnel")) {
         return Failure::Unreachable(format!("the proxy does not reach it: {detail}"));
+    }
+    if io_kind(error) == Some(io::ErrorKind::TimedOut) && !says("(Connect)") {
+        return Failure::Silent;
     }
     Failure::Unreachable(match io_kind(error) {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),

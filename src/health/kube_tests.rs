@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::SeedableRng;
@@ -22,7 +23,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn view_of(url: &str, ca: &str, client: &ClientCertificate, timeout: Duration) -> KubernetesView {
-    view(Server { url, name: None, ca, client }, timeout).await
+    view(Server { url, name: None, ca, client }, Patience { silence: timeout, whole: timeout }).await
 }
 
 fn authority(seed: u64) -> Authority {
@@ -66,12 +67,15 @@ async fn serve(acceptor: TlsAcceptor, answer: fn(&str) -> (u16, serde_json::Valu
                         continue;
                     }
                     let text = String::from_utf8(std::mem::take(&mut request)).unwrap();
-                    let (status, body) = answer(text.split(' ').nth(1).unwrap());
-                    let body = body.to_string();
-                    let head = format!(
-                        "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-                        body.len()
-                    );
+                    let path = text.split(' ').nth(1).unwrap();
+                    let (status, body) = answer(path);
+                    // A watch has events in lines, and never comes to its end.
+                    let (body, length) = match body.as_array().filter(|_| path.contains("watch=true")) {
+                        Some(events) => (events.iter().map(|event| format!("{event}\n")).collect::<String>(), 1 << 20),
+                        None => (body.to_string(), body.to_string().len()),
+                    };
+                    let head =
+                        format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
                     connection.write_all((head + &body).as_bytes()).await.unwrap();
                 }
             });
@@ -196,6 +200,102 @@ async fn errors_of_the_api_are_told_with_their_words() {
         let server = serve(tls(&ca, "127.0.0.1"), answer).await;
         assert_eq!(refusal(&server, &ca, &client_of(&ca)).await, expected);
     }
+}
+
+/// An API server with more requests in flight than it takes is not ill.
+#[tokio::test]
+async fn one_that_is_busy_is_asked_again() {
+    static REFUSED: AtomicU32 = AtomicU32::new(0);
+    let busy = |path: &str| match path.starts_with("/api/v1/nodes") && REFUSED.fetch_add(1, Ordering::Relaxed) < 2 {
+        true => status(429, "Too many requests, please try again later."),
+        false => healthy(path),
+    };
+    let ca = authority(1);
+    let server = serve(tls(&ca, "127.0.0.1"), busy).await;
+    let view = view_of(&server, &ca.certificate, &client_of(&ca), PATIENCE).await;
+    assert!(matches!(view, KubernetesView::Reachable { .. }), "{view:?}");
+    assert!(REFUSED.load(Ordering::Relaxed) > 2);
+}
+
+#[test]
+fn one_that_stays_busy_is_not_known_to_be_ill() {
+    let busy = ::kube::core::Status { code: 429, message: "Too many requests".into(), ..::kube::core::Status::default() };
+    assert!(matches!(explain(&Error::Api(Box::new(busy))), Failure::Unreachable(reason) if reason.contains("HTTP 429")));
+}
+
+fn follower(server: &str, ca: &Authority) -> watch::Follower {
+    let server = Server { url: server, name: None, ca: &ca.certificate, client: &client_of(ca) };
+    watch::Follower::new(server, Patience { silence: PATIENCE, whole: PATIENCE })
+}
+
+/// A kubelet tells its status every few minutes: what is not looked at is no change.
+#[tokio::test]
+async fn an_event_is_a_change_only_where_something_that_is_looked_at_changes() {
+    let events = |path: &str| {
+        let ready = |status: &str, at: &str| {
+            let condition = json!({"type": "Ready", "status": status, "lastHeartbeatTime": at, "reason": "R", "message": "M"});
+            let mut node = node("i-1", condition);
+            node["metadata"]["resourceVersion"] = json!(at);
+            json!({"type": "MODIFIED", "object": node})
+        };
+        let bookmark =
+            json!({"type": "BOOKMARK", "object": {"kind": "Node", "apiVersion": "v1", "metadata": {"resourceVersion": "5"}}});
+        match path {
+            path if path.starts_with("/api/v1/nodes") && path.contains("watch=true") => {
+                (200, json!([ready("True", "3"), bookmark, ready("True", "6"), ready("False", "7")]))
+            }
+            path if path.contains("watch=true") => (200, json!([])),
+            path => healthy(path),
+        }
+    };
+    let ca = authority(1);
+    let server = serve(tls(&ca, "127.0.0.1"), events).await;
+    let mut follower = follower(&server, &ca);
+    assert!(follower.watched().is_none());
+    let KubernetesView::Reachable { nodes, .. } = follower.view().await else { panic!("not reachable") };
+    assert_eq!(nodes[0].not_ready, None);
+    tokio::time::timeout(PATIENCE, follower.changed()).await.unwrap();
+    let Some(KubernetesView::Reachable { nodes, .. }) = follower.watched() else { panic!("not watched") };
+    assert_eq!(nodes[0].not_ready.as_deref(), Some("R: M"), "the first change is the fourth event");
+}
+
+/// A firewall has forgotten the connection: nothing is heard of it, not even its end.
+#[tokio::test]
+async fn a_watch_that_is_silent_is_begun_again() {
+    static WATCHES: AtomicU32 = AtomicU32::new(0);
+    let silent = |path: &str| match path.contains("watch=true") {
+        true => {
+            WATCHES.fetch_add(1, Ordering::Relaxed);
+            (200, json!([]))
+        }
+        false => healthy(path),
+    };
+    let ca = authority(1);
+    let server = serve(tls(&ca, "127.0.0.1"), silent).await;
+    let mut follower = follower(&server, &ca);
+    follower.silence = Duration::from_secs(1);
+    let again = async {
+        // Nodes and pods, and both once more.
+        while WATCHES.load(Ordering::Relaxed) < 4 {
+            assert!(matches!(follower.view().await, KubernetesView::Reachable { .. }));
+            let _ = tokio::time::timeout(Duration::from_millis(100), follower.changed()).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), again).await.unwrap();
+}
+
+/// The nodes of a large cluster over a narrow line: each page takes its time, and all of them more than one may be silent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn one_that_is_slow_is_waited_for_while_it_answers() {
+    let slow = |path: &str| {
+        std::thread::sleep(Duration::from_secs(3));
+        healthy(path)
+    };
+    let ca = authority(1);
+    let server = serve(tls(&ca, "127.0.0.1"), slow).await;
+    let server = Server { url: &server, name: None, ca: &ca.certificate, client: &client_of(&ca) };
+    let view = view(server, Patience { silence: Duration::from_secs(5), whole: Duration::from_secs(60) }).await;
+    assert!(matches!(view, KubernetesView::Reachable { .. }), "{view:?}");
 }
 
 fn status(code: u16, message: &str) -> (u16, serde_json::Value) {

@@ -57,8 +57,7 @@ pub(super) fn machines(snapshot: &Snapshot) -> Option<BTreeMap<&str, Machine<'_>
                 leaving: false,
             });
             machine.group = Some(&group.name);
-            // `Terminating`, `Terminating:Wait`, `Terminating:Proceed`, `Terminated`, `Detaching`, `Detached`.
-            machine.leaving |= member.lifecycle_state.starts_with("Terminat") || member.lifecycle_state.starts_with("Detach");
+            machine.leaving |= member.leaves();
         }
     }
     Some(machines)

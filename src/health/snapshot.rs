@@ -11,7 +11,7 @@ use crate::plan::Drift;
 use crate::spec::Cluster;
 use crate::store::{AddonReport, EtcdReport, NodeStatus};
 
-use super::{KubeNode, KubernetesView};
+use super::{KubeNode, KubernetesView, Scope};
 
 /// One observation of a cluster. What could not be observed is the reason why, in words.
 #[derive(Debug, Clone)]
@@ -20,9 +20,11 @@ pub struct Snapshot {
     pub now: Timestamp,
     /// Whose account and which state were read, in words.
     pub source: String,
-    /// How the world differs from the spec.
-    pub drift: Drift,
+    /// How the world differs from the spec. Where it was never seen, `world` is empty and says nothing.
+    pub drift: Result<Drift, String>,
     pub world: World,
+    /// Why the world could not be looked at again: `drift` and `world` are as they were before.
+    pub not_seen_again: Option<String>,
     pub groups: Result<Vec<GroupStatus>, String>,
     pub instances: Result<Vec<InstanceStatus>, String>,
     /// Targets of the API's load balancer; empty where it has none.
@@ -34,6 +36,8 @@ pub struct Snapshot {
     pub kubernetes: KubernetesView,
     /// The last word of instances that are not nodes yet, or of the control planes when the API cannot be asked.
     pub statuses: BTreeMap<String, NodeStatus>,
+    /// Instances whose last word was looked for: those that are not in `statuses` have told nothing.
+    pub asked: BTreeSet<String>,
     /// The cluster's own authorities, by file name, and until when they are valid.
     pub authorities: Result<Vec<(String, Timestamp)>, String>,
     pub etcd: Result<Vec<EtcdReport>, String>,
@@ -120,8 +124,9 @@ pub struct Delegation {
 }
 
 impl Snapshot {
-    /// Instances of the cluster whose own word matters: those that are no nodes; where nobody knows that, the control planes.
-    pub fn unjoined(&self) -> Vec<&str> {
+    /// Instances whose own word matters, of those that `scope` has: those that are no nodes; where nobody knows that, the control
+    /// planes. The oldest first: they should be there already.
+    pub fn unjoined(&self, scope: &Scope) -> Vec<&str> {
         let nodes = match &self.kubernetes {
             KubernetesView::Reachable { nodes, .. } => Some(nodes),
             KubernetesView::Unreachable { .. } | KubernetesView::Refused { .. } | KubernetesView::Skipped { .. } => None,
@@ -129,16 +134,18 @@ impl Snapshot {
         let joined: BTreeSet<&str> = nodes.into_iter().flatten().filter_map(KubeNode::instance_id).collect();
         let slots = self.cluster.slots();
         let is_slot = |group: &str| slots.iter().any(|slot| slot.name == group);
-        let instances =
-            self.instances.iter().flatten().filter(|instance| matches!(instance.state.as_str(), "pending" | "running"));
-        instances
+        let instances = self.instances.iter().flatten().filter(|instance| {
+            matches!(instance.state.as_str(), "pending" | "running") && scope.holds(instance.group.as_deref())
+        });
+        let mut unjoined: Vec<&InstanceStatus> = instances
             .filter(|instance| match (&instance.group, nodes) {
                 (Some(_), Some(_)) => !joined.contains(instance.id.as_str()),
                 (Some(group), None) => is_slot(group),
                 (None, _) => false,
             })
-            .map(|instance| instance.id.as_str())
-            .collect()
+            .collect();
+        unjoined.sort_by_key(|instance| (instance.launched_at, instance.id.as_str()));
+        unjoined.into_iter().map(|instance| instance.id.as_str()).collect()
     }
 }
 

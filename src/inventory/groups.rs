@@ -109,7 +109,7 @@ fn observe(group: &mut Group, status: &GroupStatus) {
     group.desired = Some(status.desired_capacity);
     group.max = Some(status.max_size);
     group.autoscaling_group = Some(status.group_name.clone());
-    group.problem.clone_from(&status.last_failure);
+    group.problem = status.last_failure.clone().ok().flatten();
 }
 
 fn zones_of(group: &str, instances: &[Instance]) -> Vec<String> {

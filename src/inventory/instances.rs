@@ -164,10 +164,7 @@ fn merge(
     });
     let template_version = member.and_then(|(_, member)| member.launch_template_version.as_ref()?.parse().ok());
     let default = group.as_ref().and_then(|group| fleet.template_versions.get(group)).copied();
-    // `Terminating`, `Terminating:Wait`, `Terminating:Proceed`, `Terminated`, `Detaching`, `Detached`.
-    let leaving = member.is_some_and(|(_, member)| {
-        member.lifecycle_state.starts_with("Terminat") || member.lifecycle_state.starts_with("Detach")
-    });
+    let leaving = member.is_some_and(|(_, member)| member.leaves());
     let (condition, detail) = condition(&instance.state, leaving, node, boot.as_ref());
     let found = node.flatten();
     let control_plane = group.as_deref().is_some_and(is_slot) || found.is_some_and(|node| node.control_plane);

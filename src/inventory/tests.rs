@@ -109,7 +109,7 @@ fn a_boot_that_is_done_without_a_node_has_not_joined() {
 fn a_group_counts_what_runs_what_is_ready_and_what_is_old() {
     let mut fleet = fleet();
     fleet.groups[3].desired_capacity = 5;
-    fleet.groups[3].last_failure = Some("no capacity".into());
+    fleet.groups[3].last_failure = Ok(Some("no capacity".into()));
     fleet.instances[3].state = "shutting-down".into();
     nodes(&mut fleet)[4].not_ready = Some("x".into());
     fleet.template_versions.insert("workers".into(), 2);

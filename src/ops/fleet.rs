@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::cloud::status::GroupInstance;
 use crate::cloud::{CloudError, GroupStatus, InstanceStatus};
 use crate::health::KubernetesView;
 use crate::inventory::{Condition, Fleet, instances};
@@ -124,11 +123,8 @@ impl<'a> FleetWatch<'a> {
 /// Groups of a cluster, and why those that are weak are so: a call for each of them.
 pub(super) async fn groups_with_reasons(aws: &dyn Aws, cluster: &Cluster) -> Result<Vec<GroupStatus>, CloudError> {
     let reasons = stream::iter(aws.groups(cluster).await?).map(|mut group| async move {
-        let serves = |instance: &&GroupInstance| {
-            instance.lifecycle_state == "InService" && instance.health_status.eq_ignore_ascii_case("healthy")
-        };
-        if group.instances.iter().filter(serves).count() < group.desired_capacity as usize {
-            group.last_failure = aws.last_failure(&group.group_name).await?;
+        if group.is_weak(group.min_size) {
+            group.last_failure = Ok(aws.last_failure(&group.group_name).await?);
         }
         Ok::<_, CloudError>(group)
     });

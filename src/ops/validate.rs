@@ -2,6 +2,8 @@
 
 mod look;
 mod wait;
+#[cfg(test)]
+mod wait_tests;
 
 use std::time::Duration;
 
@@ -40,9 +42,13 @@ pub trait ApiProbe: Send + Sync {
 /// An API that is followed.
 #[async_trait]
 pub trait ApiFollower: Send {
+    /// What the API says now; what is watched is not asked for again.
     async fn view(&mut self) -> KubernetesView;
 
-    /// Waits until something has changed.
+    /// What is watched as it is now, and the rest as it was at the last [`Self::view`]. Asks nobody; `None` where nothing is watched.
+    fn watched(&self) -> Option<KubernetesView>;
+
+    /// Waits until something that is watched is other than it was.
     async fn changed(&mut self);
 }
 
@@ -77,7 +83,7 @@ pub async fn validate(
     follows.changed(&report.checks.iter().collect::<Vec<_>>());
     match options.wait {
         Some(patience) if report.status != health::Status::Healthy => {
-            wait::wait(&mut looker, report, patience, options, follows).await
+            Ok(wait::wait(&mut looker, report, patience, options, follows).await)
         }
         _ => Ok(report),
     }

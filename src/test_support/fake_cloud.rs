@@ -74,6 +74,20 @@ struct State {
     /// Looks until it is gone, once deleted.
     lingers: BTreeMap<ResourceId, usize>,
     log: Vec<Call>,
+    running: Running,
+    looks: Vec<&'static str>,
+}
+
+/// What runs of a cluster, and whether it may be looked at.
+#[derive(Default)]
+pub struct Running {
+    pub groups: Vec<GroupStatus>,
+    pub instances: Vec<InstanceStatus>,
+    pub targets: Vec<TargetState>,
+    /// What Auto Scaling says of every group.
+    pub failure: Option<String>,
+    /// Looks that AWS denies.
+    pub denied: BTreeSet<&'static str>,
 }
 
 impl Default for FakeCloud {
@@ -136,6 +150,30 @@ impl FakeCloud {
 
     pub fn log(&self) -> Vec<Call> {
         self.state().log.clone()
+    }
+
+    /// Changes what runs.
+    pub fn run(&self, change: impl FnOnce(&mut Running)) {
+        change(&mut self.state().running);
+    }
+
+    /// Every look at the world or at what runs, by what was looked at.
+    pub fn looks(&self) -> Vec<&'static str> {
+        self.state().looks.clone()
+    }
+
+    /// Something disappears, or comes to be, without a call.
+    pub fn spoil(&self, change: impl FnOnce(&mut Vec<(ResourceId, Observed)>)) {
+        change(&mut self.state().objects);
+    }
+
+    fn look<T>(&self, what: &'static str, read: impl FnOnce(&State) -> T) -> Result<T, CloudError> {
+        let mut state = self.state();
+        state.looks.push(what);
+        match state.running.denied.contains(what) {
+            true => Err(refused(ErrorClass::Denied, what, "you are not authorized")),
+            false => Ok(read(&state)),
+        }
     }
 
     /// Returns when a call took effect that never returns.
@@ -279,6 +317,7 @@ impl Cloud for FakeCloud {
     }
 
     async fn observe(&self, _scope: &Scope) -> Result<World, CloudError> {
+        self.look("world", |_| ())?;
         Ok(self.world())
     }
 
@@ -380,11 +419,11 @@ impl CloudPreflight for FakeCloud {
 #[async_trait]
 impl CloudStatus for FakeCloud {
     async fn groups(&self, _cluster: &Cluster) -> Result<Vec<GroupStatus>, CloudError> {
-        unreachable!("nobody asks for groups")
+        self.look("groups", |state| state.running.groups.clone())
     }
 
     async fn last_failure(&self, _group_name: &str) -> Result<Option<String>, CloudError> {
-        unreachable!("nobody asks for activities")
+        self.look("activities", |state| state.running.failure.clone())
     }
 
     async fn template_versions(&self, _cluster: &Cluster) -> Result<BTreeMap<String, u64>, CloudError> {
@@ -392,11 +431,11 @@ impl CloudStatus for FakeCloud {
     }
 
     async fn load_balancer_dns_name(&self, _cluster: &Cluster) -> Result<Option<String>, CloudError> {
-        unreachable!("nobody asks for the load balancer")
+        self.look("load balancer", |_| None)
     }
 
     async fn instances(&self, _cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {
-        unreachable!("nobody asks for instances")
+        self.look("instances", |state| state.running.instances.clone())
     }
 
     async fn name_servers(&self, _zone_id: &str) -> Result<Vec<String>, CloudError> {
@@ -404,6 +443,6 @@ impl CloudStatus for FakeCloud {
     }
 
     async fn target_health(&self, _target_group_arn: &str) -> Result<Vec<TargetState>, CloudError> {
-        unreachable!("nobody asks for targets")
+        self.look("targets", |state| state.running.targets.clone())
     }
 }

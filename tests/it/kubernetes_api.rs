@@ -46,6 +46,8 @@ pub struct Request {
     pub method: String,
     /// With query.
     pub path: String,
+    /// Whether its answer may be compressed.
+    pub gzip: bool,
     /// Common name and organizations of the client's certificate.
     pub user: Option<(String, Vec<String>)>,
 }
@@ -191,9 +193,9 @@ fn proxy(connection: TcpStream, shared: &Shared) {
 /// Answers requests until the client has had enough.
 fn serve(stream: tls::Stream, host: &str, user: Option<tls::User>, shared: &Shared) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
-    while let Some((method, path, body)) = http::read_request(&mut stream)? {
+    while let Some(http::Received { method, path, gzip, body }) = http::read_request(&mut stream)? {
         let user_of = user.as_ref().map(|user| (user.name.clone(), user.groups.clone()));
-        let request = Request { host: host.to_owned(), method, path, user: user_of };
+        let request = Request { host: host.to_owned(), method, path, gzip, user: user_of };
         shared.requests.lock().unwrap().push(request.clone());
         let behaviour = {
             let all = shared.behaviour.lock().unwrap();
@@ -204,7 +206,7 @@ fn serve(stream: tls::Stream, host: &str, user: Option<tls::User>, shared: &Shar
             Some((status, message)) => http::Answer::status(status, &message),
             None => answer(&request, body, shared),
         };
-        answer.write(stream.get_mut(), &shared.objects)?;
+        answer.write(stream.get_mut(), gzip, &shared.objects)?;
     }
     Ok(())
 }

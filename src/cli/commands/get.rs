@@ -11,6 +11,7 @@ use crate::cli::error::{CliError, exit};
 use crate::cli::listing::{cluster_document, cluster_table, group_table, instance_table, resource_table};
 use crate::cli::{Cli, InstancesArgs, NameArgs, OutputFormat, Progress, Terminal};
 use crate::health::KubernetesView;
+use crate::health::kube::Patience;
 use crate::inventory::{self, Console, Fleet};
 use crate::ops::{self, ClusterEntry, Environment, FleetWatch, OpsError, StateRoot, cluster_entries, cluster_spec};
 use crate::spec::{ClusterName, to_yaml};
@@ -21,7 +22,8 @@ use super::session::{Session, Store};
 use super::validate::OverHttps;
 
 /// For the Kubernetes API: what AWS says is worth showing without it.
-pub(super) const API: OverHttps = OverHttps { timeout: Duration::from_secs(5), resolver: None };
+pub(super) const API: OverHttps =
+    OverHttps { patience: Patience { silence: Duration::from_secs(5), whole: Duration::from_secs(5) }, resolver: None };
 
 /// Does something with AWS and the state that changes nothing.
 pub(super) async fn looking<T>(

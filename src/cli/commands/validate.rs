@@ -13,7 +13,7 @@ use crate::apply::Stop;
 use crate::cli::error::CliError;
 use crate::cli::{Cli, OutputFormat, Progress, ValidateArgs};
 use crate::health::kube::watch::Follower;
-use crate::health::kube::{self, Server};
+use crate::health::kube::{self, Patience, Server};
 use crate::health::resolver::Resolver;
 use crate::health::{Check, CheckStatus, DnsFailure, KubernetesView, Presented, Scope, api_url};
 use crate::ops::{self, ApiFollower, ApiProbe, Follows, Operator, ValidateOptions};
@@ -23,8 +23,8 @@ use super::Streams;
 use super::operator::Terminals;
 use super::session::Session;
 
-/// For the whole conversation with the API.
-const TIMEOUT: Duration = Duration::from_secs(15);
+/// The nodes of a large cluster are many pages, and the way to it can be narrow.
+const PATIENCE: Patience = Patience { silence: Duration::from_secs(15), whole: Duration::from_secs(120) };
 /// For a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Life of the client certificate: long enough for the conversation and for clocks that differ by minutes.
@@ -40,7 +40,7 @@ pub(super) async fn validate(cli: &Cli, args: &ValidateArgs, streams: &mut Strea
     let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
     let options =
         ValidateOptions { scope: Scope { groups: args.groups.clone(), allow_unready: args.allow_unready }, wait: args.wait };
-    let probe = OverHttps { timeout: TIMEOUT, resolver: args.resolver.map(|server| Resolver { server }) };
+    let probe = OverHttps { patience: PATIENCE, resolver: args.resolver.map(|server| Resolver { server }) };
     let report = {
         let environment = session.environment(&progress, &operator, &stop);
         let teller = Teller {
@@ -98,8 +98,7 @@ impl Follows for Teller<'_> {
 
 /// The API at its address, with a client certificate of the moment.
 pub(super) struct OverHttps {
-    /// For the whole conversation with the API.
-    pub(super) timeout: Duration,
+    pub(super) patience: Patience,
     /// The one that was named.
     pub(super) resolver: Option<Resolver>,
 }
@@ -125,7 +124,7 @@ impl ApiProbe for OverHttps {
         match client(pki, CERTIFICATE_LIFE) {
             Ok(client) => {
                 let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
-                kube::view(Server { url: &url, name: Some(name), ca, client: &client }, self.timeout).await
+                kube::view(Server { url: &url, name: Some(name), ca, client: &client }, self.patience).await
             }
             Err(error) => KubernetesView::Skipped { reason: error.to_string() },
         }
@@ -134,7 +133,7 @@ impl ApiProbe for OverHttps {
     fn follow(&self, host: &str, name: &str, pki: &ClusterPki, life: Duration) -> Option<Box<dyn ApiFollower>> {
         let client = client(pki, life).ok()?;
         let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
-        Some(Box::new(Follower::new(Server { url: &url, name: Some(name), ca, client: &client }, self.timeout)))
+        Some(Box::new(Follower::new(Server { url: &url, name: Some(name), ca, client: &client }, self.patience)))
     }
 
     fn resolver(&self) -> Option<String> {
@@ -164,6 +163,10 @@ impl ApiProbe for OverHttps {
 impl ApiFollower for Follower {
     async fn view(&mut self) -> KubernetesView {
         Self::view(self).await
+    }
+
+    fn watched(&self) -> Option<KubernetesView> {
+        Self::watched(self)
     }
 
     async fn changed(&mut self) {

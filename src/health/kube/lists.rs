@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::health::KubeNode;
 
+use super::patiently;
+
 /// Objects on a page. A node object has some 10 KiB, mostly its list of images.
 const PAGE: u32 = 500;
 
@@ -47,7 +49,7 @@ where
     let mut listed = Listed { items: Vec::new(), version: String::new() };
     loop {
         let request = Request::new(path).list(&params).map_err(Error::BuildRequest)?;
-        let page: Page<T> = client.request(request).await?;
+        let page: Page<T> = patiently(|| client.request(request.clone())).await?;
         listed.items.extend(page.items.into_iter().filter_map(&read));
         listed.version = page.metadata.resource_version;
         if page.metadata.next.is_empty() {
@@ -66,7 +68,7 @@ pub(super) async fn nodes(client: &Client) -> Result<Listed<KubeNode>, Error> {
 /// Checks of `/readyz` that fail. It names each of them when it fails, as it does with `?verbose`.
 pub(super) async fn failing_checks(client: &Client) -> Result<Vec<String>, Error> {
     let request = Request::new("/readyz").list(&ListParams::default()).map_err(Error::BuildRequest)?;
-    let text = match client.request_text(request).await {
+    let text = match patiently(|| client.request_text(request.clone())).await {
         Ok(text) => text,
         // The lines are the message of an error that is no `Status` object.
         Err(Error::Api(status)) if status.message.contains("[-]") => status.message.clone(),
@@ -88,6 +90,8 @@ pub(super) struct Node {
 #[derive(Clone, Deserialize)]
 struct Metadata {
     name: String,
+    #[serde(default, rename = "resourceVersion")]
+    version: String,
     #[serde(default)]
     labels: NodeLabels,
 }
@@ -143,6 +147,10 @@ impl Condition {
 impl Node {
     pub(super) fn key(&self) -> String {
         self.metadata.name.clone()
+    }
+
+    pub(super) fn version(&self) -> String {
+        self.metadata.version.clone()
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::health::{Pod, Workload};
 
-use super::lists::{Condition, Listed, list};
+use super::lists::{Condition, list};
 
 /// Deployments and daemon sets whose pods are looked at. More are weak only when one cause makes them so.
 const LOOKED_AT: usize = 12;
@@ -67,11 +67,7 @@ pub(super) async fn control_plane(client: &Client) -> Result<Vec<Pod>, Error> {
 }
 
 pub(super) async fn pending(client: &Client) -> Result<Vec<Pod>, Error> {
-    Ok(listed_pending(client).await?.items)
-}
-
-pub(super) async fn listed_pending(client: &Client) -> Result<Listed<Pod>, Error> {
-    list(client, ALL_PODS, ListParams::default().fields(PENDING), PodObject::troubled).await
+    Ok(list(client, ALL_PODS, ListParams::default().fields(PENDING), PodObject::troubled).await?.items)
 }
 
 #[derive(Deserialize)]
@@ -125,6 +121,8 @@ struct PodMetadata {
     name: String,
     #[serde(default)]
     namespace: String,
+    #[serde(default)]
+    resource_version: String,
     creation_timestamp: Option<Timestamp>,
 }
 
@@ -186,6 +184,10 @@ struct Ended {
 impl PodObject {
     pub(super) fn key(&self) -> String {
         format!("{}/{}", self.metadata.namespace, self.metadata.name)
+    }
+
+    pub(super) fn version(&self) -> String {
+        self.metadata.resource_version.clone()
     }
 
     /// `None` for a pod that is well, or that has done its work.

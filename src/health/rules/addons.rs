@@ -9,6 +9,9 @@ use super::{answered, count};
 const NAME: &str = "addons";
 
 pub(super) fn check(snapshot: &Snapshot) -> Check {
+    if snapshot.drift.is_err() {
+        return Check::skipped(NAME, "because the settings could not be looked at (see resources)");
+    }
     let settings = snapshot.world.resources.values().find_map(|observed| match &observed.resource {
         Resource::ControlPlaneSettings(settings) => Some(settings),
         _ => None,

@@ -31,6 +31,13 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
                     findings.add(&endpoint.host, format!("not reached by {way}, {}: {reason}", endpoint.host));
                 }
             }
+            if let (true, Err(reason)) = (findings.is_empty(), &system.failing) {
+                return Check::unknown(
+                    NAME,
+                    format!("{address} answers ({version}), but does not tell whether it is ready"),
+                    reason,
+                );
+            }
             if findings.is_empty() {
                 return Check::ok(NAME, format!("{address} answers: {version}"));
             }

@@ -18,9 +18,13 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
     let Some(name) = snapshot.cluster.api_name() else {
         return Check::skipped(NAME, "no hosted zone in the spec: the load balancer's own name is used");
     };
+    let drift = match &snapshot.drift {
+        Ok(drift) => drift,
+        Err(reason) => return Check::unknown(NAME, format!("the record of {name} could not be looked at"), reason),
+    };
     let mut findings = Findings::default();
     let mut missing = false;
-    for change in snapshot.drift.changes.iter().filter(|change| change.id.kind == Kind::DnsRecord) {
+    for change in drift.changes.iter().filter(|change| change.id.kind == Kind::DnsRecord) {
         let id = change.id.to_string();
         match change.action {
             Action::Create => {

@@ -41,7 +41,7 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Vec<Check> {
 
 fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapshot: &Snapshot, scope: &Scope) -> Check {
     let wanted = least.max(group.desired_capacity as usize);
-    let serving = group.instances.iter().filter(|instance| serves(instance)).count();
+    let serving = group.serving();
     let suspended: Vec<&str> =
         group.suspended_processes.iter().map(String::as_str).filter(|process| HEALING.contains(process)).collect();
     let mut message = match (serving, wanted) {
@@ -51,12 +51,16 @@ fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapsh
     };
     let short = wanted.saturating_sub(serving);
     if short > 0 && suspended.is_empty() {
-        if let Some(coming) = in_progress(group, snapshot, serving, least) {
+        let coming = in_progress(group, snapshot, serving, least);
+        if let Some(Ok(coming)) = coming {
             return Check::ok(check, format!("{message}, {coming}"));
         }
         let is_slot = snapshot.cluster.slots().iter().any(|slot| slot.name == group.name);
         if !is_slot && short <= scope.allow_unready {
             return Check::ok(check, format!("{message}, {short} missing tolerated"));
+        }
+        if let Some(Err(reason)) = coming {
+            return Check::unknown(check, format!("{message}; whether the rest is being launched is not known"), reason);
         }
     }
     if short == 0 && suspended.is_empty() {
@@ -66,7 +70,7 @@ fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapsh
     findings.concerns(id);
     let mut todo = None;
     if short > 0 {
-        todo = explain_weakness(group, wanted, snapshot, &mut findings);
+        todo = explain_weakness(group, least, snapshot, &mut findings);
     }
     if !suspended.is_empty() {
         message = format!("{message}, {} suspended", suspended.join(", "));
@@ -81,9 +85,9 @@ fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapsh
 }
 
 /// A group that scales up, or replaces an instance, while it has what the spec wants at least: why it is not at strength, if nothing
-/// speaks against its getting there.
-fn in_progress(group: &GroupStatus, snapshot: &Snapshot, serving: usize, least: usize) -> Option<String> {
-    if serving < least || group.last_failure.is_some() {
+/// speaks against its getting there. That it tries to launch instances is not known where nobody could ask it.
+fn in_progress<'a>(group: &'a GroupStatus, snapshot: &Snapshot, serving: usize, least: usize) -> Option<Result<String, &'a str>> {
+    if serving < least || matches!(group.last_failure, Ok(Some(_))) {
         return None;
     }
     let young = |instance: &&GroupInstance| {
@@ -91,31 +95,25 @@ fn in_progress(group: &GroupStatus, snapshot: &Snapshot, serving: usize, least: 
         Some(since(snapshot.now, status.launched_at?) < BOOT_TIME)
     };
     // One that is not in service for longer than a boot takes is no scaling any more.
-    let stuck = group.instances.iter().filter(|instance| !serves(instance) && !leaves(instance));
+    let stuck = group.instances.iter().filter(|instance| !instance.serves() && !instance.leaves());
     if stuck.clone().any(|instance| young(&instance) == Some(false)) {
         return None;
     }
     let coming = stuck.count();
     let asked = (group.desired_capacity as usize).saturating_sub(serving + coming);
+    if let (1.., Err(reason)) = (asked, &group.last_failure) {
+        return Some(Err(reason));
+    }
     let words = [(coming, "booting"), (asked, "being launched")];
     let words: Vec<String> =
         words.iter().filter(|(number, _)| *number > 0).map(|(number, words)| format!("{number} {words}")).collect();
-    Some(words.join(", ")).filter(|words| !words.is_empty())
-}
-
-/// An instance in service can be known to be ill, until the group has replaced it.
-fn serves(instance: &GroupInstance) -> bool {
-    instance.lifecycle_state == "InService" && instance.health_status.eq_ignore_ascii_case("Healthy")
-}
-
-fn leaves(instance: &GroupInstance) -> bool {
-    instance.lifecycle_state.starts_with("Terminat") || instance.lifecycle_state.starts_with("Detach")
+    Some(words.join(", ")).filter(|words| !words.is_empty()).map(Ok)
 }
 
 /// Gives what to do.
-fn explain_weakness(group: &GroupStatus, wanted: usize, snapshot: &Snapshot, findings: &mut Findings) -> Option<String> {
+fn explain_weakness(group: &GroupStatus, least: usize, snapshot: &Snapshot, findings: &mut Findings) -> Option<String> {
     let mut todo = None;
-    if let Some(failure) = &group.last_failure {
+    if let Ok(Some(failure)) = &group.last_failure {
         match reason(failure) {
             Some(reason) => {
                 findings.explain(reason.cause);
@@ -125,16 +123,27 @@ fn explain_weakness(group: &GroupStatus, wanted: usize, snapshot: &Snapshot, fin
         }
         findings.quote(format!("Auto Scaling: {}", failure.trim()));
     }
-    for instance in group.instances.iter().filter(|instance| !serves(instance)) {
+    for instance in group.instances.iter().filter(|instance| !instance.serves()) {
         let GroupInstance { id, zone, lifecycle_state, health_status, .. } = instance;
         findings.add(id, format!("{id} in {zone}: {lifecycle_state}, {health_status}"));
         if let Some(status) = snapshot.statuses.get(id) {
             findings.quote(format!("{id}: {}", super::nodes::boot_words(status, snapshot.now)));
         }
     }
-    if group.last_failure.is_none() && group.suspended_processes.is_empty() && group.instances.len() < wanted {
-        findings.explain("no scaling activity has failed: AWS is still launching instances");
-        todo = Some("wait: `kclust validate --wait 15m` tells when it is there".to_owned());
+    let desired = group.desired_capacity as usize;
+    if desired < least {
+        findings.explain(format!("its desired capacity is {desired}, below minSize {least} of the spec (see resources)"));
+        todo = Some(format!("`kclust update {}` gives the group the size that the spec wants", snapshot.cluster.name));
+    }
+    if group.instances.len() < desired && group.suspended_processes.is_empty() {
+        match &group.last_failure {
+            Ok(None) => {
+                findings.explain("no scaling activity has failed: AWS is still launching instances");
+                todo = todo.or_else(|| Some("wait: `kclust validate --wait 15m` tells when it is there".to_owned()));
+            }
+            Ok(Some(_)) => {}
+            Err(reason) => findings.quote(format!("whether launches fail is not known: {reason}")),
+        }
     }
     todo
 }

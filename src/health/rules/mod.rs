@@ -40,7 +40,7 @@ impl Scope {
     }
 
     /// Whether a machine of that group is looked at.
-    fn holds(&self, group: Option<&str>) -> bool {
+    pub(crate) fn holds(&self, group: Option<&str>) -> bool {
         self.is_whole() || group.is_some_and(|group| self.groups.iter().any(|wanted| wanted == group))
     }
 }

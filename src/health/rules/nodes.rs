@@ -32,7 +32,10 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
     }
     let mut finding = Finding::default();
     let joined: BTreeSet<&str> = answered.nodes.iter().filter_map(KubeNode::instance_id).collect();
-    for machine in machines.iter().flat_map(|machines| machines.values()) {
+    // The oldest first, as they are asked for their last word: they should be there already.
+    let mut in_order: Vec<&Machine<'_>> = machines.iter().flat_map(|machines| machines.values()).collect();
+    in_order.sort_by_key(|machine| (machine.launched_at, machine.id));
+    for machine in in_order {
         // What no group launched is somebody else's, such as Karpenter's: it joins when it likes.
         let Some(group) = machine.group else { continue };
         if machine.leaving || joined.contains(machine.id) || !scope.holds(machine.group) {
@@ -112,6 +115,7 @@ impl Finding {
                 self.todo = self.todo.or(Some("`journalctl -u kclust-boot` on the instance has the whole story"));
                 format!("{id} ({group}): {}{age}, but not a node: its boot stands at \"{}\"", machine.state, status.step)
             }
+            None if !snapshot.asked.contains(id) => format!("{id} ({group}): {}{age}, but not a node", machine.state),
             None => {
                 self.todo = self.todo.or(Some(
                     "it has told nothing: `aws ec2 get-console-output --instance-id ID` shows how far it came; it needs a way to S3",

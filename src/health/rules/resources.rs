@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::model::{Kind, Value};
-use crate::plan::{Action, Change};
+use crate::plan::{self, Action, Change};
 
 use super::super::Snapshot;
 use super::super::report::{Check, Findings};
@@ -12,10 +12,20 @@ use super::{Scope, count};
 const NAME: &str = "resources";
 
 pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
+    let seen = match &snapshot.drift {
+        Ok(seen) => seen,
+        Err(reason) => {
+            return Check::unknown(NAME, "the resources could not be looked at", reason)
+                .todo("look again; what AWS denies, the policy that `kclust iam-policy` prints allows");
+        }
+    };
     let mut drift = Drift::default();
-    for change in relevant(snapshot, scope) {
+    if let Some(reason) = &snapshot.not_seen_again {
+        drift.findings.quote(format!("as they were before they could not be looked at again: {reason}"));
+    }
+    for change in relevant(seen, snapshot, scope) {
         drift.add(change);
-        if snapshot.drift.refused.contains(&change.id) {
+        if seen.refused.contains(&change.id) {
             drift.refused += 1;
             let words = format!("{}: machines depend on it, and `kclust update` refuses to change it", change.id);
             drift.findings.explain(words);
@@ -27,7 +37,7 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
         drift.findings.add(id.to_string(), format!("{id} ({}): a second volume of this identity", observed.physical.id));
     }
     if drift.findings.is_empty() {
-        return Check::ok(NAME, format!("{} as specified", count(snapshot.drift.unchanged, "resource")));
+        return Check::ok(NAME, format!("{} as specified", count(seen.unchanged, "resource")));
     }
     let cluster = &snapshot.cluster.name;
     let message = drift.to_string();
@@ -40,9 +50,9 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
 }
 
 /// All but the API's record, which has a check of its own.
-fn relevant<'a>(snapshot: &'a Snapshot, scope: &'a Scope) -> impl Iterator<Item = &'a Change> {
+fn relevant<'a>(seen: &'a plan::Drift, snapshot: &Snapshot, scope: &'a Scope) -> impl Iterator<Item = &'a Change> {
     let own_check = snapshot.cluster.dns.is_some();
-    let changes = snapshot.drift.changes.iter().filter(move |change| !(own_check && change.id.kind == Kind::DnsRecord));
+    let changes = seen.changes.iter().filter(move |change| !(own_check && change.id.kind == Kind::DnsRecord));
     // Resources of a slot or node group have its name.
     changes.filter(|change| scope.holds(Some(&change.id.name)))
 }

@@ -15,6 +15,9 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
         ApiEndpoint::Dns => return Check::skipped(NAME, "the API has no load balancer"),
         ApiEndpoint::LoadBalancer => {}
     }
+    if let Err(reason) = &snapshot.drift {
+        return Check::unknown(NAME, "the target group could not be looked at", reason);
+    }
     if !snapshot.world.resources.keys().any(|id| id.kind == Kind::TargetGroup) {
         let mut findings = Findings::default();
         findings.concerns(ResourceId::new(Kind::TargetGroup, "api").to_string());

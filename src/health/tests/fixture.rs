@@ -43,8 +43,9 @@ pub fn healthy() -> Snapshot {
         cluster: cluster(SPEC),
         now: now(),
         source: "account 123456789012 in us-east-1, state in s3://acme".into(),
-        drift: drift_of(&desired, &World::default()),
+        drift: Ok(drift_of(&desired, &World::default())),
         world: World::default(),
+        not_seen_again: None,
         groups: Ok(["cp-1", "cp-2", "cp-3", "workers"].map(group).into()),
         instances: Ok(MACHINES.map(|(id, group, zone)| instance(id, group, zone)).into()),
         targets: Ok([10, 11, 12].map(|host| target(&format!("10.20.32.{host}"))).into()),
@@ -65,6 +66,7 @@ pub fn healthy() -> Snapshot {
         ],
         dns: None,
         statuses: BTreeMap::new(),
+        asked: BTreeSet::new(),
         authorities: Ok(vec![("ca.crt".into(), now() + SignedDuration::from_hours(24 * 3650))]),
         etcd: Ok(["cp-1", "cp-2", "cp-3"].map(etcd_report).into()),
         addons: Ok(Some(vec![AddonReport {
@@ -136,7 +138,7 @@ pub fn spoil_world(snapshot: &mut Snapshot, change: impl FnOnce(&mut World)) {
         world.resources.insert(id.clone(), Observed { resource: resource.clone(), physical });
     }
     change(&mut world);
-    snapshot.drift = drift_of(&desired, &world);
+    snapshot.drift = Ok(drift_of(&desired, &world));
     snapshot.world = world;
 }
 
@@ -171,7 +173,7 @@ pub fn group(name: &str) -> GroupStatus {
         desired_capacity: size,
         instances,
         suspended_processes: Vec::new(),
-        last_failure: None,
+        last_failure: Ok(None),
     }
 }
 

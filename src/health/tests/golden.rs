@@ -51,11 +51,11 @@ fn spoil(snapshot: &mut Snapshot) {
     });
     let workers = &mut snapshot.groups.as_mut().unwrap()[3];
     workers.instances.pop();
-    workers.last_failure = Some(
+    workers.last_failure = Ok(Some(
         "Could not launch On-Demand Instances. InsufficientInstanceCapacity - We currently do not have sufficient m6i.xlarge \
          capacity in the Availability Zone you requested (us-east-1c). Launching EC2 instance failed."
             .into(),
-    );
+    ));
     snapshot.instances.as_mut().unwrap().pop();
     let targets = snapshot.targets.as_mut().unwrap();
     targets[2].state = "unhealthy".into();

@@ -4,4 +4,5 @@
 mod fixture;
 mod golden;
 mod rules;
+mod unseen;
 mod view;

@@ -164,7 +164,7 @@ fn a_weak_group_tells_what_aws_says() {
         workers.instances[0].lifecycle_state = "Pending".into();
         workers.instances[1].health_status = "Unhealthy".into();
         workers.instances.pop();
-        workers.last_failure = Some(capacity.replacen(' ', "\n ", 1));
+        workers.last_failure = Ok(Some(capacity.replacen(' ', "\n ", 1)));
     });
     assert_eq!(
         told(&report, "group/workers"),
@@ -319,6 +319,7 @@ fn an_api_out_of_reach_is_unknown_and_one_that_refuses_is_wrong() {
 fn instances_and_nodes_are_matched_by_provider_id() {
     let report = after(|snapshot| {
         snapshot.instances.as_mut().unwrap()[5].state = "pending".into();
+        snapshot.asked.insert(MACHINES[5].0.into());
         let nodes = nodes(snapshot);
         nodes[0].name = "ip-10-20-32-10.ec2.internal".into();
         nodes[3].not_ready = Some("NodeStatusUnknown: Kubelet stopped posting node status.".into());

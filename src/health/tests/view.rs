@@ -22,7 +22,7 @@ fn no_line_is_wider_than_the_terminal() {
     let report = after(|snapshot| {
         snapshot.instances.as_mut().unwrap()[3].group = Some(group.into());
         snapshot.groups.as_mut().unwrap()[3].instances.clear();
-        snapshot.groups.as_mut().unwrap()[3].last_failure = Some(format!("two words and {long}"));
+        snapshot.groups.as_mut().unwrap()[3].last_failure = Ok(Some(format!("two words and {long}")));
         nodes(snapshot)[3].not_ready = Some(long.clone());
     });
     for width in [60, 80, 120] {

@@ -1,11 +1,12 @@
 //! Looking at a cluster: everything once, and again what can have changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::cloud::{CloudError, GroupStatus, InstanceStatus, TargetState};
+use crate::cloud::{CloudError, GroupStatus, InstanceStatus, TargetState, World};
 use crate::health::{
-    Delegation, DnsAnswer, DnsFailure, Endpoint, EndpointKind, KubernetesView, Snapshot, api_address, load_balancer_address,
+    Delegation, DnsAnswer, DnsFailure, Endpoint, EndpointKind, KubernetesView, Scope, Snapshot, api_address,
+    load_balancer_address,
 };
 use crate::model::{API, DnsRecord, Kind, RecordAddress, RecordValue, Resource, ResourceId};
 use crate::ops::begin::{Recorded, recorded};
@@ -14,13 +15,14 @@ use crate::ops::reconcile::compare;
 use crate::ops::slots::slot_names;
 use crate::ops::{Environment, OpsError, StateRoot};
 use crate::pki::{ClusterPki, certificate_validity};
+use crate::plan::Drift;
 use crate::spec::{Cluster, DnsVisibility};
 use crate::store::{AddonReport, ClusterStore, EtcdReport, StoreError};
 
 use super::{ApiProbe, ValidateOptions};
 
 /// Machines whose boot status is read: each is an object of its own, and what keeps many from joining is one thing.
-const STATUSES: usize = 20;
+pub(super) const STATUSES: usize = 20;
 /// Weak groups that are asked why, at the first look.
 const ACTIVITIES: usize = 20;
 
@@ -30,9 +32,15 @@ pub(super) struct Looker<'a> {
     pub(super) api: &'a dyn ApiProbe,
     pub(super) snapshot: Snapshot,
     pub(super) pki: Option<ClusterPki>,
-    /// Zone, id, and whether it is public.
+    pub(super) scope: &'a Scope,
+    /// What Auto Scaling said of failures, by the names of groups in AWS, for as long as these are weak.
+    pub(super) failures: BTreeMap<String, Result<Option<String>, String>>,
+    /// Name and id of the API's zone, where that is public.
     zone: Option<(String, String)>,
+    /// Who serves it: what Route 53 says of its own servers does not change.
     served_by: Option<Result<Vec<String>, String>>,
+    /// The load balancer's own name, where the world does not tell it.
+    address: Option<String>,
 }
 
 fn words(error: CloudError) -> String {
@@ -45,15 +53,20 @@ impl<'a> Looker<'a> {
         store: &'a ClusterStore<'a>,
         recorded: Recorded,
         api: &'a dyn ApiProbe,
-        options: &ValidateOptions,
+        options: &'a ValidateOptions,
     ) -> Result<Self, OpsError> {
         let cluster = recorded.cluster.clone();
         check_groups(&cluster, &options.scope.groups)?;
-        let compared = compare(environment, store, &cluster, Some(&recorded), Reading::Never).await?;
         let public = cluster.dns.as_ref().is_some_and(|dns| dns.visibility == DnsVisibility::Public);
-        let zone = compared.facts.hosted_zone.clone().filter(|_| public).map(|zone| (zone.name, zone.id));
-        let drift = compared.drift(&cluster)?;
-        let world = compared.world;
+        let zone = recorded.facts.value.hosted_zone.clone().filter(|_| public).map(|zone| (zone.name, zone.id));
+        let (world, drift) = match seen(environment, store, &recorded).await? {
+            Ok((world, drift)) => (world, Ok(drift)),
+            Err(reason) => (World::default(), Err(reason)),
+        };
+        let address = match &drift {
+            Ok(_) => None,
+            Err(_) => environment.aws.load_balancer_dns_name(&cluster).await.ok().flatten(),
+        };
         let mut looker = Self {
             environment,
             store,
@@ -64,6 +77,7 @@ impl<'a> Looker<'a> {
                 drift,
                 cluster,
                 world,
+                not_seen_again: None,
                 groups: Ok(Vec::new()),
                 instances: Ok(Vec::new()),
                 targets: Ok(Vec::new()),
@@ -71,26 +85,31 @@ impl<'a> Looker<'a> {
                 dns: None,
                 kubernetes: KubernetesView::Skipped { reason: "nobody has asked yet".to_owned() },
                 statuses: BTreeMap::new(),
+                asked: BTreeSet::new(),
                 authorities: Ok(Vec::new()),
                 etcd: Ok(Vec::new()),
                 addons: Ok(None),
                 last_backup: Ok(None),
             },
             pki: None,
+            scope: &options.scope,
+            failures: BTreeMap::new(),
             zone,
             served_by: None,
+            address,
         };
         looker.read_keys().await;
         environment.operator.phase("asking AWS, the machines and the API");
         let (aws, view, state) = tokio::join!(looker.ask_aws(), looker.ask_api(), looker.ask_state());
         looker.take_aws(aws);
-        (looker.snapshot.endpoints, looker.snapshot.kubernetes, looker.snapshot.dns) = view;
+        (looker.snapshot.endpoints, looker.snapshot.kubernetes) = (view.0, view.1);
+        looker.take_dns(view.2);
         (looker.snapshot.etcd, looker.snapshot.addons, looker.snapshot.last_backup) = state;
         looker.ask_why().await;
         Ok(looker)
     }
 
-    async fn read_keys(&mut self) {
+    pub(super) async fn read_keys(&mut self) {
         let files = match self.store.read_pki().await {
             Ok(Some(files)) => files,
             Ok(None) => return self.snapshot.authorities = Err("the state holds no keys of the cluster".to_owned()),
@@ -128,23 +147,51 @@ impl<'a> Looker<'a> {
 
     /// What Auto Scaling said of failures stays with the groups that are still weak.
     pub(super) fn take_aws(&mut self, answer: AwsAnswer) {
-        let mut answer = answer;
-        if let (Ok(before), Ok(now)) = (&self.snapshot.groups, &mut answer.groups) {
-            for group in now.iter_mut().filter(|group| is_weak(group)) {
-                let known = before.iter().find(|known| known.name == group.name);
-                group.last_failure = known.and_then(|known| known.last_failure.clone());
-            }
-        }
-        self.snapshot.now = self.environment.clock.now();
         self.snapshot.groups = answer.groups;
         self.snapshot.instances = answer.instances;
         self.snapshot.targets = answer.targets;
+        let least = least(&self.snapshot.cluster);
+        for group in self.snapshot.groups.iter_mut().flatten() {
+            if !is_weak(group, &least) {
+                self.failures.remove(&group.group_name);
+            } else if let Some(known) = self.failures.get(&group.group_name) {
+                group.last_failure = known.clone();
+            }
+        }
+    }
+
+    /// Groups, by their names in AWS, that are looked at and have fewer instances in service than they want.
+    pub(super) fn weak_groups(&self) -> Vec<String> {
+        let least = least(&self.snapshot.cluster);
+        let groups = self.snapshot.groups.iter().flatten();
+        let weak = groups.filter(|group| self.scope.holds(Some(&group.name)) && is_weak(group, &least));
+        weak.map(|group| group.group_name.clone()).collect()
+    }
+
+    /// Keeps what Auto Scaling said of a group, also when it does not say it again.
+    pub(super) fn take_failure(&mut self, group_name: &str, failure: Result<Option<String>, CloudError>) {
+        let failure = failure.map_err(words);
+        if failure.is_err() && self.failures.get(group_name).is_some_and(Result::is_ok) {
+            return;
+        }
+        if let Some(group) = self.snapshot.groups.iter_mut().flatten().find(|group| group.group_name == group_name) {
+            group.last_failure = failure.clone();
+        }
+        self.failures.insert(group_name.to_owned(), failure);
+    }
+
+    /// Asks where the boot of instances stands. Whom nobody could ask is asked again.
+    pub(super) async fn ask_boots(&mut self, instances: &[String]) {
+        if let Ok(found) = self.store.node_statuses_of(instances).await {
+            self.snapshot.asked.extend(instances.iter().cloned());
+            self.snapshot.statuses.extend(found);
+        }
     }
 
     /// The name of the API, which its certificate is for, and the ways to it.
     fn ways(&self) -> Option<(String, Vec<(EndpointKind, String)>)> {
         let (cluster, world) = (&self.snapshot.cluster, &self.snapshot.world);
-        let name = api_address(cluster, world)?;
+        let name = api_address(cluster, world).or_else(|| self.address.clone())?;
         let mut ways = vec![(EndpointKind::Name, name.clone())];
         ways.extend(load_balancer_address(world).filter(|host| *host != name).map(|host| (EndpointKind::LoadBalancer, host)));
         Some((name, ways))
@@ -176,7 +223,9 @@ impl<'a> Looker<'a> {
                 let reason = self.snapshot.authorities.as_ref().err().cloned();
                 KubernetesView::Skipped { reason: reason.unwrap_or_default() }
             }
-            (Some(_), None) => KubernetesView::Skipped { reason: "the API has no address yet".to_owned() },
+            (Some(_), None) => KubernetesView::Skipped {
+                reason: self.snapshot.drift.as_ref().err().cloned().unwrap_or_else(|| "the API has no address yet".to_owned()),
+            },
             (Some(pki), Some((host, name))) => self.api.view(&host, &name, pki).await,
         };
         (endpoints, view, dns)
@@ -209,9 +258,12 @@ impl<'a> Looker<'a> {
         Some(DnsAnswer { resolver, addresses, expected, delegation })
     }
 
-    /// The same question, whose answer is kept: what Route 53 says of its own servers does not change.
     pub(super) async fn ask_dns_again(&mut self) {
         let answer = self.ask_dns().await;
+        self.take_dns(answer);
+    }
+
+    fn take_dns(&mut self, answer: Option<DnsAnswer>) {
         if let Some(Delegation { served_by, .. }) = answer.as_ref().and_then(|answer| answer.delegation.as_ref()) {
             self.served_by = Some(served_by.clone());
         }
@@ -255,24 +307,53 @@ impl<'a> Looker<'a> {
     /// Why groups are weak, and where the boot of machines stands that are not nodes.
     async fn ask_why(&mut self) {
         let aws = self.environment.aws;
-        let weak = self.snapshot.groups.iter_mut().flatten().filter(|group| is_weak(group)).take(ACTIVITIES);
-        futures_util::future::join_all(weak.map(|group| async move {
-            // That nothing can be said of the reason is no reason to say nothing of the group.
-            group.last_failure = aws.last_failure(&group.group_name).await.ok().flatten();
-        }))
-        .await;
-        let unjoined: Vec<String> = self.snapshot.unjoined().into_iter().take(STATUSES).map(str::to_owned).collect();
-        self.snapshot.statuses = self.store.node_statuses_of(&unjoined).await.unwrap_or_default();
+        let weak = self.weak_groups().into_iter().take(ACTIVITIES);
+        let asked = weak.map(|name| async move { (aws.last_failure(&name).await, name) });
+        for (failure, name) in futures_util::future::join_all(asked).await {
+            self.take_failure(&name, failure);
+        }
+        let unjoined: Vec<String> = self.snapshot.unjoined(self.scope).into_iter().take(STATUSES).map(str::to_owned).collect();
+        self.ask_boots(&unjoined).await;
     }
 
-    /// The world anew: everything that a plan looks at.
-    pub(super) async fn observe_again(&mut self) -> Result<(), OpsError> {
-        let Some(recorded) = recorded(self.store, self.environment.objects.root()).await? else { return Ok(()) };
-        let cluster = recorded.cluster.clone();
-        let compared = compare(self.environment, self.store, &cluster, Some(&recorded), Reading::Never).await?;
-        self.snapshot.drift = compared.drift(&cluster)?;
-        (self.snapshot.cluster, self.snapshot.world) = (cluster, compared.world);
-        Ok(())
+    /// The world anew: everything that a plan looks at, and the spec as it is now. What was seen before stays where it cannot be seen.
+    pub(super) async fn observe_again(&mut self) {
+        let seen = match recorded(self.store, self.environment.objects.root()).await {
+            Ok(Some(recorded)) => match seen(self.environment, self.store, &recorded).await {
+                Ok(seen) => seen.map(|seen| (recorded.cluster, seen)),
+                Err(error) => Err(error.to_string()),
+            },
+            Ok(None) => Err("the state of the cluster is gone".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        let snapshot = &mut self.snapshot;
+        match (seen, &mut snapshot.drift) {
+            (Ok((cluster, (world, drift))), _) => {
+                (snapshot.cluster, snapshot.world, snapshot.drift) = (cluster, world, Ok(drift));
+                snapshot.not_seen_again = None;
+            }
+            (Err(reason), Ok(_)) => snapshot.not_seen_again = Some(reason),
+            (Err(reason), known) => *known = Err(reason),
+        }
+    }
+}
+
+/// What a plan looks at. That it cannot be looked at is an answer; that the account is another one's is not.
+async fn seen(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    recorded: &Recorded,
+) -> Result<Result<(World, Drift), String>, OpsError> {
+    let cluster = &recorded.cluster;
+    let compared = compare(environment, store, cluster, Some(recorded), Reading::Never).await;
+    match compared.and_then(|compared| Ok((compared.drift(cluster)?, compared.world))) {
+        Ok((drift, world)) => Ok(Ok((world, drift))),
+        Err(OpsError::Cloud { action, source }) => Ok(Err(format!("could not {action}: {source}"))),
+        Err(OpsError::Preflight { findings, .. }) => {
+            let words: Vec<String> = findings.iter().map(|finding| format!("{}: {}", finding.place, finding.message)).collect();
+            Ok(Err(format!("the spec names what cannot be had: {}", words.join("; "))))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -286,13 +367,14 @@ pub(super) struct AwsAnswer {
 type StateAnswer =
     (Result<Vec<EtcdReport>, String>, Result<Option<Vec<AddonReport>>, String>, Result<Option<jiff::Timestamp>, String>);
 
-/// Has fewer instances in service than it wants.
-pub(super) fn is_weak(group: &GroupStatus) -> bool {
-    let serving = group
-        .instances
-        .iter()
-        .filter(|instance| instance.lifecycle_state == "InService" && instance.health_status.eq_ignore_ascii_case("healthy"));
-    serving.count() < group.desired_capacity.max(group.min_size) as usize
+/// How many instances the spec wants at least, by slot and node group.
+fn least(cluster: &Cluster) -> BTreeMap<String, u32> {
+    let slots = slot_names(cluster).into_iter().map(|slot| (slot, 1));
+    slots.chain(cluster.node_groups.iter().map(|group| (group.name.to_string(), group.min_size))).collect()
+}
+
+fn is_weak(group: &GroupStatus, least: &BTreeMap<String, u32>) -> bool {
+    group.is_weak(least.get(&group.name).copied().unwrap_or_default())
 }
 
 fn source(environment: &Environment<'_>, cluster: &Cluster) -> String {

@@ -49,7 +49,7 @@ fn a_cluster_in_trouble() {
     fleet.instances.remove(2);
     fleet.groups[2].instances.clear();
     fleet.groups[3].desired_capacity = 4;
-    fleet.groups[3].last_failure = Some("We currently do not have sufficient m6i.xlarge capacity in us-east-1b".into());
+    fleet.groups[3].last_failure = Ok(Some("We currently do not have sufficient m6i.xlarge capacity in us-east-1b".into()));
     fleet.template_versions.insert("workers".into(), 2);
     let booting = fleet.instances[3].id.clone();
     nodes(fleet).retain(|node| node.name != booting);

@@ -2,33 +2,54 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value as Json, json};
 
 use super::objects::{Objects, Watch};
 
-/// Method, path with query, and body of the next request; `None` when there is none.
-pub fn read_request(stream: &mut impl BufRead) -> io::Result<Option<(String, String, Option<Json>)>> {
+/// A request as it arrives.
+pub struct Received {
+    pub method: String,
+    /// With query.
+    pub path: String,
+    /// Whether its answer may be compressed.
+    pub gzip: bool,
+    pub body: Option<Json>,
+}
+
+/// The next request; `None` when there is none.
+pub fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Received>> {
     let mut first = String::new();
     if stream.read_line(&mut first)? == 0 {
         return Ok(None);
     }
-    let mut length = 0;
+    let (mut length, mut gzip) = (0, false);
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line)? <= 2 {
             break;
         }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().map_err(io::Error::other)?;
         }
+        gzip |= name.eq_ignore_ascii_case("accept-encoding") && value.contains("gzip");
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
     let mut words = first.split_whitespace().map(str::to_owned);
     let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
-    Ok(Some((method, path, serde_json::from_slice(&body).ok())))
+    Ok(Some(Received { method, path, gzip, body: serde_json::from_slice(&body).ok() }))
+}
+
+/// Bytes from which on an answer is compressed; API servers begin at 128 KiB.
+const COMPRESSED: usize = 1 << 10;
+
+fn compressed(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body)?;
+    encoder.finish()
 }
 
 pub enum Answer {
@@ -59,10 +80,15 @@ impl Answer {
         Self::json(code, &status)
     }
 
-    pub fn write(self, stream: &mut (impl Write + Read), objects: &Objects) -> io::Result<()> {
+    pub fn write(self, stream: &mut (impl Write + Read), gzip: bool, objects: &Objects) -> io::Result<()> {
         match self {
             Self::Whole { status, kind, body } => {
-                write!(stream, "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", body.len())?;
+                let (encoding, body) = match gzip && body.len() >= COMPRESSED {
+                    true => ("content-encoding: gzip\r\n", compressed(&body)?),
+                    false => ("", body),
+                };
+                let length = body.len();
+                write!(stream, "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\n{encoding}content-length: {length}\r\n\r\n")?;
                 stream.write_all(&body)?;
                 stream.flush()
             }

@@ -26,12 +26,15 @@ struct State {
     /// Events up to this version are forgotten: a watch that wants them has expired.
     forgotten: u64,
     ended: bool,
+    /// How often all watches were ended.
+    endings: u64,
 }
 
 /// A watch that goes on.
 pub struct Watch {
     query: Query,
     seen: u64,
+    endings: u64,
     until: Instant,
 }
 
@@ -91,6 +94,12 @@ impl Objects {
         state.events.clear();
         state.version += 1;
         state.forgotten = state.version;
+        self.changed.notify_all();
+    }
+
+    /// Ends the watches of now, as an API server does after some minutes.
+    pub fn end_watches(&self) {
+        self.state.lock().unwrap().endings += 1;
         self.changed.notify_all();
     }
 
@@ -168,15 +177,16 @@ impl Objects {
     fn watch(&self, query: Query) -> Answer {
         let version = query.parameters.get("resourceVersion").and_then(|version| version.parse().ok());
         let seconds = query.parameters.get("timeoutSeconds").and_then(|seconds| seconds.parse().ok()).unwrap_or(300);
-        let seen = version.unwrap_or_else(|| self.state.lock().unwrap().version);
-        Answer::Events(Watch { query, seen, until: Instant::now() + Duration::from_secs(seconds) })
+        let state = self.state.lock().unwrap();
+        let (seen, endings) = (version.unwrap_or(state.version), state.endings);
+        Answer::Events(Watch { query, seen, endings, until: Instant::now() + Duration::from_secs(seconds) })
     }
 
     /// Waits for the next event; `None` ends the watch.
     pub(super) fn next_event(&self, watch: &mut Watch) -> Option<Json> {
         let mut state = self.state.lock().unwrap();
         loop {
-            if state.ended || watch.seen == u64::MAX {
+            if state.ended || watch.endings != state.endings || watch.seen == u64::MAX {
                 return None;
             }
             if watch.seen < state.forgotten {
