@@ -30,12 +30,11 @@ impl Provisioner<'_> {
         id: &ResourceId,
         observed: &Observed,
         desired: &Resource,
-        token: &str,
         outputs: &Outputs,
     ) -> Result<Physical, CloudError> {
         match desired {
             Resource::ControlPlaneSettings(settings) => self.put_settings(settings).await,
-            _ => self.cloud.update(id, observed, desired, token, outputs).await,
+            _ => self.cloud.update(id, observed, desired, outputs).await,
         }
     }
 

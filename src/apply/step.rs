@@ -112,10 +112,7 @@ impl<'a> Runner<'a> {
                 let creation = Creation { id: &step.id, resource, token: &token, retry };
                 self.provisioner.create(creation, outputs).await.map(Some)
             }
-            Work::Update { observed, desired } => {
-                let token = client_token(self.operation_id, &step.id, desired);
-                self.provisioner.update(&step.id, observed, desired, &token, outputs).await.map(Some)
-            }
+            Work::Update { observed, desired } => self.provisioner.update(&step.id, observed, desired, outputs).await.map(Some),
             Work::Delete(observed) => match self.provisioner.delete(&step.id, observed).await {
                 Err(error) if error.class == ErrorClass::NotFound => Ok(None),
                 other => other.map(|()| None),

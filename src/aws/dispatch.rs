@@ -81,7 +81,6 @@ impl Cloud for Aws {
         id: &ResourceId,
         observed: &Observed,
         desired: &Resource,
-        token: &str,
         outputs: &Outputs,
     ) -> Result<Physical, CloudError> {
         let physical = &observed.physical;
@@ -103,7 +102,7 @@ impl Cloud for Aws {
                 | Resource::NetworkInterface(_)
                 | Resource::Volume(_)
                 | Resource::LaunchTemplate(_),
-            ) => return ec2::update(&self.ec2, observed, desired, token, outputs).await,
+            ) => return ec2::update(&self.ec2, observed, desired, outputs).await,
             (_, Resource::AutoscalingGroup(_)) => {
                 return autoscaling::update(&self.autoscaling, observed, desired, outputs).await;
             }

@@ -96,7 +96,6 @@ pub trait Cloud: Send + Sync {
         id: &ResourceId,
         observed: &Observed,
         desired: &Resource,
-        token: &str,
         outputs: &Outputs,
     ) -> Result<Physical, CloudError>;
 

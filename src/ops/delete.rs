@@ -117,7 +117,13 @@ async fn remove_lock(environment: &Environment<'_>, store: &ClusterStore<'_>) ->
     };
     right?.give_back(environment).await;
     let cluster = store.cluster().to_string();
-    Ok(Ending::Applied(Applied { operation: Operation::Delete, cluster, report: Report::default(), kept: Vec::new(), snapshots: 0 }))
+    Ok(Ending::Applied(Applied {
+        operation: Operation::Delete,
+        cluster,
+        report: Report::default(),
+        kept: Vec::new(),
+        snapshots: 0,
+    }))
 }
 
 async fn leftovers(environment: &Environment<'_>, scope: &Scope) -> Result<Vec<Leftover>, OpsError> {

@@ -331,14 +331,13 @@ impl Cloud for FakeCloud {
         id: &ResourceId,
         observed: &Observed,
         desired: &Resource,
-        token: &str,
         outputs: &Outputs,
     ) -> Result<Physical, CloudError> {
         let effect = |state: &mut State| {
             state.check_references(id, desired, outputs)?;
             state.update(id, observed, desired)
         };
-        self.call(id, Action::Update, (token, false), effect).await
+        self.call(id, Action::Update, ("", false), effect).await
     }
 
     async fn delete(&self, id: &ResourceId, observed: &Observed) -> Result<(), CloudError> {

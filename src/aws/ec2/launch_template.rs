@@ -1,7 +1,8 @@
 //! Launch templates. A changed template is a new version of it, made the default one.
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::ResourceType;
+use aws_sdk_ec2::types::{RequestLaunchTemplateData, ResourceType};
+use sha2::{Digest as _, Sha256};
 
 use super::{tags, template_data};
 use crate::aws::error::{answer_without, foreign, translate};
@@ -30,7 +31,7 @@ pub(super) async fn create(
         // InvalidLaunchTemplateName.AlreadyExistsException: one that observation did not show, because its instances carry
         // other tags or another profile. If it is ours it gets the desired content.
         Err(error) if error.class == ErrorClass::AlreadyExists => match find(client, template).await? {
-            Some(id) => update(client, &id, template, creation.token, outputs).await,
+            Some(id) => update(client, &id, template, outputs).await,
             None => Err(foreign(OPERATION, creation.id, &format!("launch template {}", template.name))),
         },
         Err(error) => Err(error),
@@ -50,27 +51,38 @@ async fn find(client: &Client, template: &LaunchTemplate) -> Result<Option<Strin
     Ok(templates.find(|found| is_own(&tags::from_sdk(found.tags()))).and_then(|found| found.launch_template_id))
 }
 
-/// Makes a version of the desired content and then the default one of it. Repeated after an interruption it does the same: with
-/// the same token AWS returns the version that was made.
+/// Makes a version of the desired content and then the default one of it. Repeated it does the same, in a later operation too: with
+/// the same token AWS returns the version that was made, and did not become the default one.
 pub(super) async fn update(
     client: &Client,
     id: &str,
     desired: &LaunchTemplate,
-    token: &str,
     outputs: &Outputs,
 ) -> Result<Physical, CloudError> {
     const OPERATION: &str = "ec2:CreateLaunchTemplateVersion";
+    let data = template_data::request(OPERATION, desired, outputs)?;
     let call = client
         .create_launch_template_version()
-        .client_token(token)
+        .client_token(token_of_version(id, &data))
         .launch_template_id(id)
-        .launch_template_data(template_data::request(OPERATION, desired, outputs)?);
+        .launch_template_data(data);
     let answer = call.send().await.map_err(|error| translate(OPERATION, error))?;
     let version = answer.launch_template_version.and_then(|version| version.version_number);
     let version = version.ok_or_else(|| answer_without(OPERATION, "versionNumber"))?;
     let call = client.modify_launch_template().launch_template_id(id).default_version(version.to_string());
     call.send().await.map_err(|error| translate("ec2:ModifyLaunchTemplate", error))?;
     Ok(Physical::new(id))
+}
+
+/// `ClientToken`: the same for the same content of the same template. That versions are never deleted makes it right for all time.
+fn token_of_version(id: &str, data: &RequestLaunchTemplateData) -> String {
+    let mut hash = Sha256::new();
+    // What `Debug` writes leaves user-data out, which the SDK takes for a secret.
+    for part in [id, &format!("{data:?}"), data.user_data().unwrap_or_default()] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(24).map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) async fn delete(client: &Client, id: &str) -> Result<(), CloudError> {

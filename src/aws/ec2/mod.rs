@@ -81,19 +81,12 @@ pub(crate) async fn update(
     client: &Client,
     observed: &Observed,
     desired: &Resource,
-    token: &str,
     outputs: &Outputs,
 ) -> Result<Physical, CloudError> {
-    change(client, observed, desired, token, outputs).await.map_err(not_visible_yet)
+    change(client, observed, desired, outputs).await.map_err(not_visible_yet)
 }
 
-async fn change(
-    client: &Client,
-    observed: &Observed,
-    desired: &Resource,
-    token: &str,
-    outputs: &Outputs,
-) -> Result<Physical, CloudError> {
+async fn change(client: &Client, observed: &Observed, desired: &Resource, outputs: &Outputs) -> Result<Physical, CloudError> {
     /// The observed resource, of the same kind as the desired one.
     macro_rules! observed {
         ($kind:ident) => {
@@ -108,7 +101,7 @@ async fn change(
         Resource::Route(to) => return routes::replace_route(client, to, outputs).await,
         Resource::RouteTableAssociation(to) => return routes::replace_association(client, id, to, outputs).await,
         Resource::SecurityGroupRule(to) => return security::update_rule(client, id, to, outputs).await,
-        Resource::LaunchTemplate(to) => return launch_template::update(client, id, to, token, outputs).await,
+        Resource::LaunchTemplate(to) => return launch_template::update(client, id, to, outputs).await,
         Resource::Vpc(to) => network::update_vpc(client, id, observed!(Vpc), to).await,
         Resource::InternetGateway(to) => {
             network::update_internet_gateway(client, id, observed!(InternetGateway), to, outputs).await

@@ -137,7 +137,9 @@ fn kept_words(cluster: &str, region: &str, kept: &[Leftover]) -> String {
         return String::new();
     }
     let lines: String = kept.iter().map(|leftover| format!("  {}\n", leftover.describe())).collect();
-    format!("Kept, because they hold data:\n{lines}`kclust delete {cluster} --region {region} --delete-volumes` removes the volumes.\n")
+    format!(
+        "Kept, because they hold data:\n{lines}`kclust delete {cluster} --region {region} --delete-volumes` removes the volumes.\n"
+    )
 }
 
 fn snapshot_words(cluster: &str, snapshots: usize) -> String {

@@ -61,6 +61,10 @@ impl<'a> Terminals<'a> {
         self.yes
     }
 
+    fn warn(&self, warning: &str) {
+        let _ = crate::cli::Output::new(std::io::stderr()).print(&format!("warning: {warning}\n"));
+    }
+
     /// What an answer means. `unasked` is the plan for the case that there was none.
     fn judge(&self, answer: std::io::Result<Answer>, steps: usize, unasked: impl FnOnce() -> (Json, String)) -> Approval {
         match answer {
@@ -88,6 +92,9 @@ impl Operator for Terminals<'_> {
 
     fn approve(&self, plan: &Plan) -> Approval {
         let steps = plan.steps.len();
+        if self.yes && self.verbosity == Verbosity::Quiet {
+            plan.warnings.iter().for_each(|warning| self.warn(warning));
+        }
         if self.show(&plan.to_text(self.terminal.stderr)) {
             return self.approved(steps);
         }

@@ -89,6 +89,13 @@ fn attempt(bench: &Bench, point: &Point, _: &Tally) -> Result<Proof, String> {
     if refused == 0 || refused > undisturbed {
         return Err(format!("{refused} calls were refused, of {undisturbed} that there are"));
     }
+    if run.code == 0 {
+        // What cannot be asked is known from before; that it could not is said.
+        return match run.stderr.contains(&permission(&point.action)) {
+            true => bench.compare(stage, &bench.account.canonical_world()).map(|()| Proof::Unaided),
+            false => Err(format!("it ended well, and says nothing of the refusal:\n{}", run.stderr)),
+        };
+    }
     match point.what {
         "quota" => run.fails(1, &["The maximum number has been reached", "ask for a higher limit in Service Quotas"]),
         _ => run.fails(1, &["You are not authorized to do this", "permission", &permission(&point.action)]),
