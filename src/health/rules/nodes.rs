@@ -130,7 +130,7 @@ impl Finding {
         if NO_NETWORK.iter().any(|words| reason.contains(words)) {
             self.findings.add(&node.name, format!("{}{group}: the pod network (CNI) is not ready there", node.name));
             self.findings.quote(format!("{}: {reason}", node.name));
-            let pods = system.workloads.iter().flatten().flat_map(|workload| &workload.troubled);
+            let pods = system.workloads.iter().flatten().flat_map(|workload| workload.troubled.iter().flatten());
             for pod in pods.filter(|pod| pod.node.as_deref() == Some(node.name.as_str())) {
                 self.findings.quote(format!("{}/{} on {}: {}", pod.namespace, pod.name, node.name, pod.trouble));
             }

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::cloud::status::GroupInstance;
 use crate::cloud::{GroupStatus, InstanceStatus, Observed, Physical, TargetState, World};
 use crate::health::{
-    CertificateFault, Endpoint, EndpointKind, KubeNode, KubernetesView, Presented, Report, Scope, Snapshot, System, Workload,
-    check,
+    CertificateFault, Endpoint, EndpointKind, KubeNode, KubernetesView, Presented, Report, Scope, Snapshot, StaticPod, System,
+    Workload, check,
 };
 use crate::model::{
     AddonSetting, ControlPlaneSettings, Desired, Direction, Disk, DnsRecord, HealthCheck, Listener, LoadBalancer, Peer,
@@ -54,8 +54,13 @@ pub fn healthy() -> Snapshot {
             nodes: MACHINES.map(|(id, group, zone)| node(id, group, zone)).into(),
             system: System {
                 failing: Ok(Vec::new()),
-                workloads: Ok(vec![workload("DaemonSet/cilium", 6), workload("Deployment/coredns", 2)]),
-                control_plane: Ok(Vec::new()),
+                workloads: Ok(vec![
+                    workload("DaemonSet/cilium", 6),
+                    workload("DaemonSet/kube-proxy", 6),
+                    workload("DaemonSet/aws-cloud-controller-manager", 3),
+                    workload("Deployment/coredns", 2),
+                ]),
+                control_plane: Ok(control_plane()),
                 pending: Ok(Vec::new()),
             },
         },
@@ -67,12 +72,7 @@ pub fn healthy() -> Snapshot {
         statuses: BTreeMap::new(),
         authorities: Ok(vec![("ca.crt".into(), now() + SignedDuration::from_hours(24 * 3650))]),
         etcd: Ok(["cp-1", "cp-2", "cp-3"].map(etcd_report).into()),
-        addons: Ok(Some(vec![AddonReport {
-            name: "metrics-server".into(),
-            sha256: "ab".repeat(32),
-            state: "applied".into(),
-            error: None,
-        }])),
+        addons: Ok(Some(["aws-cloud-controller-manager", "cilium", "metrics-server"].map(addon).into())),
         last_backup: Ok(Some(now() - SignedDuration::from_mins(7))),
     };
     spoil_world(&mut snapshot, |_| {});
@@ -98,7 +98,34 @@ pub fn system(snapshot: &mut Snapshot) -> &mut System {
 }
 
 pub fn workload(name: &str, pods: u32) -> Workload {
-    Workload { name: name.into(), wanted: pods, available: pods, troubled: Vec::new() }
+    Workload {
+        name: name.into(),
+        wanted: pods,
+        available: pods,
+        version: Some("v1.36.2".into()),
+        changed_at: Some(now() - SignedDuration::from_hours(24)),
+        troubled: None,
+    }
+}
+
+/// A workload of the healthy cluster.
+pub fn running<'a>(snapshot: &'a mut Snapshot, name: &str) -> &'a mut Workload {
+    let workloads = system(snapshot).workloads.as_mut().unwrap();
+    workloads.iter_mut().find(|workload| workload.name == name).unwrap()
+}
+
+fn control_plane() -> Vec<StaticPod> {
+    let slots = MACHINES.iter().filter(|(_, group, _)| group.starts_with("cp-"));
+    let components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    let pods = slots.flat_map(|(node, ..)| {
+        components.map(|component| StaticPod {
+            component: component.into(),
+            node: Some((*node).into()),
+            version: Some(if component == "etcd" { "3.6.14-0" } else { "v1.36.2" }.into()),
+            trouble: None,
+        })
+    });
+    pods.collect()
 }
 
 pub fn endpoint(kind: EndpointKind, host: &str, fault: Option<CertificateFault>) -> Endpoint {
@@ -110,6 +137,10 @@ pub fn endpoint(kind: EndpointKind, host: &str, fault: Option<CertificateFault>)
         fault,
     };
     Endpoint { kind, host: host.into(), certificate: Ok(presented) }
+}
+
+fn addon(name: &str) -> AddonReport {
+    AddonReport { name: name.into(), sha256: "ab".repeat(32), state: "applied".into(), error: None }
 }
 
 pub fn etcd_report(slot: &str) -> EtcdReport {

@@ -3,5 +3,7 @@
 
 mod fixture;
 mod golden;
+mod pods;
 mod rules;
+mod told;
 mod view;

@@ -4,48 +4,15 @@ use std::net::Ipv4Addr;
 
 use jiff::SignedDuration;
 
-use super::fixture::{API, MACHINES, after, endpoint, group, id, instance, node, nodes, now, spoil_world, system, workload};
+use super::fixture::{API, MACHINES, after, endpoint, group, id, instance, node, nodes, now, spoil_world};
+use super::told::{failed, find, not_ok, ok, skipped, told, unknown};
 use crate::cloud::{GroupStatus, Observed, Physical};
 use crate::health::{
-    CertificateFault, Check, CheckStatus, DnsAnswer, DnsFailure, EndpointKind, KubernetesView, Pod, Report, Role, Snapshot,
-    Status, Workload, api_address, api_url,
+    CertificateFault, CheckStatus, DnsAnswer, DnsFailure, EndpointKind, KubernetesView, Report, Role, Snapshot, Status,
+    api_address, api_url,
 };
 use crate::model::{Kind, RecordValue, Resource};
 use crate::spec::DnsVisibility;
-
-/// Status, message, lines of the cause and resources of one check.
-type Told<'a> = (CheckStatus, &'a str, Vec<&'a str>, Vec<&'a str>);
-
-fn find<'a>(report: &'a Report, name: &str) -> &'a Check {
-    report.checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name}"))
-}
-
-fn told<'a>(report: &'a Report, name: &str) -> Told<'a> {
-    let check = find(report, name);
-    let cause = check.cause.iter().flat_map(|cause| cause.lines()).collect();
-    (check.status, &check.message, cause, check.resources.iter().map(String::as_str).collect())
-}
-
-fn ok(message: &str) -> Told<'_> {
-    (CheckStatus::Ok, message, Vec::new(), Vec::new())
-}
-
-fn skipped(message: &str) -> Told<'_> {
-    (CheckStatus::Skipped, message, Vec::new(), Vec::new())
-}
-
-fn unknown<'a>(message: &'a str, cause: &'a str) -> Told<'a> {
-    (CheckStatus::Unknown, message, vec![cause], Vec::new())
-}
-
-fn failed<'a>(message: &'a str, cause: &[&'a str], resources: &[&'a str]) -> Told<'a> {
-    (CheckStatus::Failed, message, cause.to_vec(), resources.to_vec())
-}
-
-/// The names of the checks that are not `ok`.
-fn not_ok(report: &Report) -> Vec<&str> {
-    report.checks.iter().filter(|check| check.status != CheckStatus::Ok).map(|check| check.name.as_str()).collect()
-}
 
 #[test]
 fn a_healthy_cluster_passes_every_check() {
@@ -531,28 +498,4 @@ fn backups_are_as_recent_as_the_spec_wants_them() {
         snapshot.instances.as_mut().unwrap().iter_mut().for_each(|instance| instance.launched_at = Some(now()));
     });
     assert_eq!(told(&young, "backups"), ok("no snapshot yet: the control planes are young"));
-}
-
-#[test]
-fn pods_in_trouble_are_told_but_for_those_that_start() {
-    let with = |age: SignedDuration| {
-        after(move |snapshot| {
-            let pod = Pod {
-                namespace: "kube-system".into(),
-                name: "cilium-x".into(),
-                node: Some("i-0b1".into()),
-                created_at: Some(now() - age),
-                critical: true,
-                trouble: "container cilium-agent: CrashLoopBackOff".into(),
-            };
-            system(snapshot).workloads =
-                Ok(vec![Workload { available: 5, troubled: vec![pod], ..workload("DaemonSet/cilium", 6) }]);
-        })
-    };
-    assert_eq!(told(&with(SignedDuration::from_mins(4)), "pods"), ok("1 workload of kube-system available"));
-    let report = with(SignedDuration::from_mins(6));
-    let (status, message, cause, _) = told(&report, "pods");
-    assert_eq!((status, message), (CheckStatus::Failed, "1 part of kube-system not running"));
-    assert_eq!(cause, ["DaemonSet/cilium: 5 of 6 available"]);
-    assert_eq!(find(&report, "pods").evidence, ["kube-system/cilium-x on i-0b1: container cilium-agent: CrashLoopBackOff"]);
 }

@@ -22,7 +22,7 @@ impl Healthy {
         self.api.objects().remove("Node", |node| node["metadata"]["name"] == instance);
         self.api.objects().remove("Pod", |pod| pod["spec"]["nodeName"] == instance);
         self.api.objects().edit("DaemonSet", |set| {
-            if set["metadata"]["name"] == "cilium" {
+            if ["cilium", "kube-proxy"].iter().any(|everywhere| set["metadata"]["name"] == *everywhere) {
                 for count in ["desiredNumberScheduled", "numberAvailable"] {
                     set["status"][count] = json!(set["status"][count].as_u64().unwrap() - 1);
                 }
@@ -339,10 +339,10 @@ fn etcd_whose_members_are_not_the_slots() {
 #[test]
 fn etcd_that_is_full() {
     let cluster = Healthy::minimal();
-    cluster.etcd_says("cp-1", &["cp-1".to_owned()], Some(1), json!({ "dbSize": 2_000_000_000_u64 }));
+    cluster.etcd_says("cp-1", &["cp-1".to_owned()], Some(1), json!({ "dbSize": 4_000_000_000_u64 }));
     let report = cluster.validate(&[]).expect(0).json();
     assert_eq!(names(&report, "warning"), ["etcd"]);
-    says(&report, "etcd", &["1908 MiB of 2048 MiB"]);
+    says(&report, "etcd", &["3815 MiB of 4096 MiB"]);
 }
 
 #[test]
