@@ -145,7 +145,7 @@ fn addon(name: &str) -> AddonReport {
 
 pub fn etcd_report(slot: &str) -> EtcdReport {
     let member = |id: u64| Member { id, name: format!("cp-{id}"), learner: false };
-    let status = MemberStatus { leader: 2, db_size: 24 << 20, db_size_quota: 2 << 30, errors: Vec::new() };
+    let status = MemberStatus { leader: 2, db_size: 24 << 20, db_size_quota: 4 << 30, errors: Vec::new() };
     EtcdReport {
         slot: slot.into(),
         at: now() - SignedDuration::from_secs(40),
