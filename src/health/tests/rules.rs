@@ -381,36 +381,6 @@ fn one_list_of_instances_is_enough_and_none_is_not() {
 }
 
 #[test]
-fn kubelets_keep_to_the_skew_policy_and_to_the_spec() {
-    let with = |server: &'static str, kubelet: &'static str| {
-        after(move |snapshot| {
-            nodes(snapshot)[4].kubelet_version = kubelet.into();
-            let KubernetesView::Reachable { version, .. } = &mut snapshot.kubernetes else { panic!() };
-            *version = server.into();
-        })
-    };
-    let cases = [
-        ("v1.37.0", "i-0b2: kubelet v1.37.0, which is newer than the API server"),
-        ("v1.36.3", "i-0b2: kubelet v1.36.3, the spec says 1.36.2"),
-        ("v1.33.9", "i-0b2: kubelet v1.33.9, the spec says 1.36.2"),
-        ("v1.32.9", "i-0b2: kubelet v1.32.9, more than 3 minor versions older than the API server"),
-        ("unknown", "i-0b2: kubelet unknown, which is no version"),
-    ];
-    for (kubelet, line) in cases {
-        let report = with("v1.36.2", kubelet);
-        assert_eq!(told(&report, "versions"), failed("1 of 6 nodes not on 1.36.2", &[line], &["i-0b2"]));
-        assert_eq!(not_ok(&report), ["versions"]);
-    }
-    assert_eq!(told(&with("v1.36.2-custom.1+build", "v1.36.2+x"), "versions"), ok("API server and 6 nodes run 1.36.2"));
-    let report = with("v1.37.1", "v1.36.2");
-    let server = "API server: v1.37.1, the spec says 1.36.2";
-    assert_eq!(told(&report, "versions"), failed("the API server does not run 1.36.2", &[server], &[]));
-    let report = with("v1.36.1", "v1.36.1");
-    let (_, message, cause, _) = told(&report, "versions");
-    assert_eq!((message, cause.len()), ("the API server and 1 of 6 nodes not on 1.36.2", 2));
-}
-
-#[test]
 fn the_api_is_asked_by_the_name_of_the_zone_or_of_the_load_balancer() {
     let mut snapshot = super::fixture::healthy();
     assert_eq!(api_address(&snapshot.cluster, &snapshot.world).as_deref(), Some("api.prod.example.com"));
