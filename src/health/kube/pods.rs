@@ -52,13 +52,13 @@ pub(super) async fn workloads(client: &Client) -> Result<Vec<Workload>, Error> {
             let workload = owner.workload(kind);
             weak += usize::from(workload.available < workload.wanted);
             let look = workload.available < workload.wanted && weak <= LOOKED_AT;
-            (workload, selector.filter(|_| look).map(|selector| (namespace, selector)))
+            (workload, selector.filter(|_| look).map(|selector| (pods_of(namespace), selector)))
         })
         .collect();
     stream::iter(looked)
         .map(|(workload, look)| async move {
-            let Some((namespace, selector)) = look else { return Ok(workload) };
-            let (path, params) = (pods_of(namespace), ListParams::default().labels(&selector));
+            let Some((path, selector)) = look else { return Ok(workload) };
+            let params = ListParams::default().labels(&selector);
             let pods = list(client, &path, params, |pod: PodObject| Some((pod.changed_at(), pod.troubled()))).await?;
             let (changed, troubled): (Vec<_>, Vec<_>) = pods.items.into_iter().unzip();
             let changed_at = changed.into_iter().flatten().chain(workload.changed_at).max();

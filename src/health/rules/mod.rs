@@ -30,7 +30,7 @@ pub(super) const BOOT_TIME: SignedDuration = SignedDuration::from_mins(10);
 pub struct Scope {
     /// Logical names of slots and node groups; empty: everything.
     pub groups: Vec<String>,
-    /// So many workers may be missing or not Ready.
+    /// So many workers may be missing or not Ready, over all groups.
     pub allow_unready: usize,
 }
 
@@ -84,6 +84,11 @@ fn answered<'a>(view: &'a KubernetesView, name: &str) -> Result<Answered<'a>, Ch
         KubernetesView::Refused { .. } => Err(Check::skipped(name, "because the API does not answer as it should (see api)")),
         KubernetesView::Skipped { .. } => Err(Check::skipped(name, "because the API was not asked (see api)")),
     }
+}
+
+/// Whether the group is that of a control plane.
+fn is_slot(group: &str, snapshot: &Snapshot) -> bool {
+    snapshot.cluster.slots().iter().any(|slot| slot.name == group)
 }
 
 fn has_failed(checks: &[Check], name: &str) -> bool {

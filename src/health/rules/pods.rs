@@ -9,7 +9,7 @@ use crate::spec::{Cluster, Cni};
 use super::super::machines::machines;
 use super::super::report::{Check, Findings};
 use super::super::{KubeNode, Pod, Snapshot, StaticPod, Workload};
-use super::{Answered, BOOT_TIME, answered, count, since};
+use super::{Answered, BOOT_TIME, answered, count, is_slot, since};
 
 const NAME: &str = "pods";
 
@@ -186,11 +186,10 @@ fn missing_components<'a>(
     let running: BTreeSet<(&str, &str)> =
         control_plane.iter().filter_map(|pod| Some((pod.node.as_deref()?, pod.component.as_str()))).collect();
     let machines = machines(snapshot).unwrap_or_default();
-    let slots = snapshot.cluster.slots();
     let is_settled_slot = |node: &&KubeNode| {
         let Some(machine) = node.instance_id().and_then(|id| machines.get(id)) else { return false };
         let is_young = machine.launched_at.is_some_and(|launched| since(snapshot.now, launched) < BOOT_TIME);
-        !machine.leaving && !is_young && slots.iter().any(|slot| Some(slot.name.as_str()) == machine.group)
+        !machine.leaving && !is_young && machine.group.is_some_and(|group| is_slot(group, snapshot))
     };
     let control_planes = answered.nodes.iter().filter(|node| node.not_ready.is_none()).filter(is_settled_slot);
     control_planes

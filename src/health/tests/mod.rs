@@ -7,4 +7,6 @@ mod golden;
 mod pods;
 mod rules;
 mod told;
+mod tolerance;
+mod versions;
 mod view;
