@@ -17,6 +17,8 @@ mod state;
 mod targets;
 mod versions;
 
+#[cfg(test)]
+pub(super) use api::is_on_the_way;
 use jiff::{SignedDuration, Timestamp};
 
 use super::report::{Check, CheckStatus, Report};
@@ -93,6 +95,10 @@ fn is_slot(group: &str, snapshot: &Snapshot) -> bool {
 
 fn has_failed(checks: &[Check], name: &str) -> bool {
     checks.iter().any(|check| check.name == name && check.status == CheckStatus::Failed)
+}
+
+fn is_unknown(checks: &[Check], name: &str) -> bool {
+    checks.iter().any(|check| check.name == name && check.status == CheckStatus::Unknown)
 }
 
 /// `1 node`, `2 nodes`.

@@ -6,10 +6,10 @@ use jiff::SignedDuration;
 
 use super::fixture::{API, MACHINES, after, endpoint, group, id, instance, node, nodes, now, spoil_world};
 use super::told::{failed, find, not_ok, ok, skipped, told, unknown};
-use crate::cloud::{GroupStatus, Observed, Physical};
+use crate::cloud::{GroupStatus, InstanceStatus, Observed, Physical};
 use crate::health::{
-    CertificateFault, CheckStatus, DnsAnswer, DnsFailure, EndpointKind, KubernetesView, Report, Role, Snapshot, Status,
-    api_address, api_url,
+    CertificateFault, CheckStatus, DnsAnswer, DnsFailure, EndpointKind, KubernetesView, Report, Role, Scope, Snapshot, Status,
+    api_address, api_url, check,
 };
 use crate::model::{Kind, RecordValue, Resource};
 use crate::spec::DnsVisibility;
@@ -432,7 +432,18 @@ fn authorities_that_end_soon_are_a_warning() {
     let check = find(&report, "certificates");
     assert_eq!((check.status, report.status), (CheckStatus::Warning, Status::Healthy));
     assert_eq!(check.cause.as_deref(), Some("pki/etcd/ca.crt ends in 29 days, at 2026-12-26 12:00 UTC"));
-    assert_eq!(find(&with(-1), "certificates").status, CheckStatus::Failed);
+    // What renews certificates does not renew who signs them.
+    let todo = |report: &Report| find(report, "certificates").todo.clone().unwrap();
+    assert!(todo(&report).starts_with("give the cluster a new authority"), "{}", todo(&report));
+    let expired = with(-1);
+    assert_eq!(find(&expired, "certificates").status, CheckStatus::Failed);
+    assert!(!todo(&expired).contains("reboot the control planes"), "{}", todo(&expired));
+    let both = after(|snapshot| {
+        snapshot.authorities = Ok(vec![("ca.crt".into(), now() + SignedDuration::from_hours(24 * 29))]);
+        let certificate = snapshot.endpoints[0].certificate.as_mut().unwrap();
+        certificate.not_after = now() + SignedDuration::from_hours(24);
+    });
+    assert!(todo(&both).contains("new authority") && todo(&both).contains("; reboot the control planes"), "{}", todo(&both));
 }
 
 #[test]
@@ -440,6 +451,8 @@ fn name_servers_are_compared_with_the_plan() {
     let with = |addresses: Result<Vec<Ipv4Addr>, DnsFailure>, visibility: DnsVisibility| {
         after(move |snapshot| {
             snapshot.cluster.dns.as_mut().unwrap().visibility = visibility;
+            // Nobody has come to the API by that name.
+            snapshot.endpoints.remove(0);
             let expected = Ok(vec![Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)]);
             snapshot.dns = Some(DnsAnswer { resolver: "10.0.0.2:53".into(), addresses, expected, delegation: None });
         })
@@ -452,6 +465,94 @@ fn name_servers_are_compared_with_the_plan() {
     assert_eq!(status(with(Err(none()), Public)), CheckStatus::Failed);
     assert_eq!(status(with(Err(none()), Private)), CheckStatus::Unknown, "who asks may stand outside");
     assert_eq!(status(with(Err(DnsFailure::NoAnswer("silent".into())), Public)), CheckStatus::Unknown);
+}
+
+/// What a resolver does not say is no question where the API has just answered by that name.
+#[test]
+fn a_name_by_which_the_api_answers_leads_there() {
+    let with = |addresses: DnsFailure, fault: Option<CertificateFault>| {
+        after(move |snapshot| {
+            snapshot.cluster.dns.as_mut().unwrap().visibility = DnsVisibility::Private;
+            snapshot.endpoints[0] = endpoint(EndpointKind::Name, "api.prod.example.com", fault);
+            let expected = Ok(vec![Ipv4Addr::new(10, 0, 0, 1)]);
+            let addresses = Err(addresses);
+            snapshot.dns = Some(DnsAnswer { resolver: "10.0.0.2:53".into(), addresses, expected, delegation: None });
+        })
+    };
+    for silence in [DnsFailure::NoAnswer("it does not answer".into()), DnsFailure::NoSuchName("it does not answer".into())] {
+        let report = with(silence.clone(), None);
+        assert_eq!(told(&report, "dns"), ok("api.prod.example.com leads to the API"));
+        assert_eq!(find(&report, "dns").evidence, ["10.0.0.2:53: it does not answer"]);
+        assert_eq!(find(&with(silence, Some(CertificateFault::Foreign)), "dns").status, CheckStatus::Unknown);
+    }
+}
+
+#[test]
+fn a_way_that_is_not_seen_from_here_has_not_failed() {
+    let with = |way: usize, reason: &str| {
+        let reason = reason.to_owned();
+        after(move |snapshot| snapshot.endpoints[way].certificate = Err(reason))
+    };
+    for silence in
+        ["no answer within 5 s", "failed to lookup address information", "the proxy does not reach it: connection refused"]
+    {
+        for way in [0, 1] {
+            let report = with(way, silence);
+            let (status, message, cause, _) = told(&report, "api");
+            assert_eq!((status, cause.len()), (CheckStatus::Warning, 1), "{message}");
+            assert!(message.ends_with("not by every way from here"), "{message}");
+        }
+    }
+    for refusal in ["Connection refused (os error 111)", "Connection reset by peer (os error 104)"] {
+        assert_eq!(find(&with(1, refusal), "api").status, CheckStatus::Failed);
+    }
+    // A private zone that the resolver does not see.
+    let report = after(|snapshot| {
+        snapshot.cluster.dns.as_mut().unwrap().visibility = DnsVisibility::Private;
+        let silence = || DnsFailure::NoSuchName("it does not exist".into());
+        let expected = Ok(vec![Ipv4Addr::new(10, 0, 0, 1)]);
+        snapshot.dns = Some(DnsAnswer { resolver: "10.0.0.2:53".into(), addresses: Err(silence()), expected, delegation: None });
+        snapshot.endpoints[0].certificate = Err("Connection refused (os error 111)".into());
+    });
+    assert_eq!([find(&report, "dns").status, find(&report, "api").status], [CheckStatus::Unknown, CheckStatus::Ok]);
+}
+
+/// An operator outside the VPN is not told that a worker group or a volume keeps him from the API.
+#[test]
+fn only_what_is_on_the_way_explains_that_the_api_is_not_reached() {
+    let with = |id_of_missing: &'static str| {
+        after(move |snapshot| {
+            spoil_world(snapshot, |world| drop(world.resources.remove(&id(id_of_missing))));
+            snapshot.kubernetes = KubernetesView::Unreachable { address: API.into(), reason: "timed out".into() };
+        })
+    };
+    assert_eq!(find(&with("Volume/cp-1"), "api").status, CheckStatus::Unknown);
+    assert_eq!(find(&with("SecurityGroupRule/control-plane:API from nodes"), "api").status, CheckStatus::Skipped);
+    let snapshot = super::fixture::healthy();
+    for (name, expected) in [
+        ("AutoscalingGroup/workers", false),
+        ("AutoscalingGroup/cp-1", true),
+        ("NetworkInterface/cp-2", true),
+        ("SecurityGroup/nodes", false),
+        ("SecurityGroup/api", true),
+        ("SecurityGroupRule/nodes:kubelet from control-plane", false),
+        ("SecurityGroupRule/control-plane:etcd from control-plane", false),
+        ("SecurityGroupRule/api:everything out", true),
+    ] {
+        assert_eq!(crate::health::rules::is_on_the_way(&id(name), &snapshot), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_scope_holds_volumes_too() {
+    let mut snapshot = super::fixture::healthy();
+    spoil_world(&mut snapshot, |world| {
+        let volume = world.resources[&id("Volume/cp-1")].clone();
+        world.duplicates.push((id("Volume/cp-1"), Observed { physical: Physical::new("vol-2"), ..volume }));
+    });
+    let of = |group: &str| check(&snapshot, &Scope { groups: vec![group.into()], ..Scope::default() });
+    assert_eq!(find(&of("workers"), "resources").status, CheckStatus::Ok);
+    assert_eq!(find(&of("cp-1"), "resources").status, CheckStatus::Failed);
 }
 
 #[test]
@@ -468,4 +569,14 @@ fn backups_are_as_recent_as_the_spec_wants_them() {
         snapshot.instances.as_mut().unwrap().iter_mut().for_each(|instance| instance.launched_at = Some(now()));
     });
     assert_eq!(told(&young, "backups"), ok("no snapshot yet: the control planes are young"));
+    let without = |instances: Result<Vec<InstanceStatus>, String>| {
+        after(|snapshot| (snapshot.last_backup, snapshot.instances) = (Ok(None), instances))
+    };
+    let denied = without(Err("ec2:DescribeInstances: denied".into()));
+    let words = "no snapshot yet, and the control planes could not be looked at";
+    assert_eq!(told(&denied, "backups"), unknown(words, "ec2:DescribeInstances: denied"));
+    let mut ended = instance("i-0a1", "cp-1", "us-east-1a");
+    ended.state = "terminated".into();
+    let none = without(Ok(vec![ended]));
+    assert_eq!(told(&none, "backups"), skipped("there is no control plane to take a snapshot (see group)"));
 }
