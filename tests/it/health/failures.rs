@@ -136,16 +136,25 @@ fn drift_that_update_refuses() {
 fn a_target_that_is_not_healthy() {
     let cluster = Healthy::ha();
     let c = &cluster.cluster;
-    // Its interface is attached no more: nothing answers the health check.
-    let slot = cluster.instance_of("cp-2");
-    let targets = c.run(c.elbv2.describe_target_health().target_group_arn(c.id("TargetGroup/api")).send());
-    assert_eq!(targets.target_health_descriptions().len(), 3);
+    let interfaces = c.run(c.ec2.describe_network_interfaces().network_interface_ids(c.id("NetworkInterface/cp-2")).send());
+    let address = interfaces.network_interfaces()[0].private_ip_address().unwrap();
+    // Its interface belongs to no instance any more: nothing answers the health check.
+    cluster
+        .cannot_launch("cp-2", "We currently do not have sufficient m6i.large capacity in the Availability Zone you requested.");
+    let report = cluster.fails(&["group/cp-2", "targets"]);
+    let words = format!("cp-2 ({address}): unhealthy: Health checks failed");
+    says(&report, "targets", &["2 of 3 targets healthy", &words, "port 6443"]);
+}
+
+#[test]
+fn a_target_that_is_not_registered() {
+    let cluster = Healthy::ha();
+    let c = &cluster.cluster;
     let interfaces = c.run(c.ec2.describe_network_interfaces().network_interface_ids(c.id("NetworkInterface/cp-2")).send());
     let address = interfaces.network_interfaces()[0].private_ip_address().unwrap().to_owned();
     let target = TargetDescription::builder().id(&address).port(6443).build();
     c.run(c.elbv2.deregister_targets().target_group_arn(c.id("TargetGroup/api")).targets(target).send());
-    let report = cluster.validate(&[]).expect(3).json();
-    assert_eq!(names(&report, "failed"), ["resources", "targets"], "{slot}: {report:#}");
+    let report = cluster.fails(&["resources", "targets"]);
     says(&report, "targets", &["2 of 3 targets healthy", "cp-2: not registered", "port 6443"]);
 }
 
@@ -368,6 +377,14 @@ fn pods_that_no_node_takes() {
     );
 }
 
+/// There is no pod of it that could be in trouble.
+#[test]
+fn what_every_cluster_has_and_this_one_has_not() {
+    let cluster = Healthy::minimal();
+    cluster.api.objects().remove("Deployment", |owner| owner["metadata"]["name"] == "coredns");
+    says(&cluster.fails(&["pods"]), "pods", &["Deployment/coredns: does not exist", "kubeadm init phase addon"]);
+}
+
 #[test]
 fn a_container_that_ends_again_and_again() {
     let cluster = Healthy::minimal();
@@ -393,7 +410,7 @@ fn versions_that_do_not_go_together() {
     let worker = cluster.instance_of("workers");
     cluster.edit_node(&worker, |node| node["status"]["nodeInfo"]["kubeletVersion"] = json!("v1.37.0"));
     let report = cluster.fails(&["versions"]);
-    says(&report, "versions", &[&worker, "kubelet v1.37.0", "newer than the API server", "replace them"]);
+    says(&report, "versions", &[&worker, "kubelet v1.37.0", "newer than the API server", "bring them to one version"]);
 }
 
 #[test]
