@@ -26,7 +26,7 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
     let mut by_group: BTreeMap<&str, usize> = BTreeMap::new();
     for node in answered.nodes.iter().filter(|node| node.not_ready.is_none()) {
         let machine = node.instance_id().and_then(|id| machines.as_ref()?.get(id));
-        if let Some(group) = machine.and_then(|machine| machine.group) {
+        if let Some(group) = machine.filter(|machine| !machine.leaving).and_then(|machine| machine.group) {
             *by_group.entry(group).or_default() += 1;
         }
     }

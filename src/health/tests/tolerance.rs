@@ -89,6 +89,19 @@ fn pressure_beside_what_is_tolerated_is_a_warning() {
     assert_eq!((status, message), (CheckStatus::Warning, "1 node not Ready, 1 node under pressure"));
 }
 
+/// What takes the place of a machine that is on its way out is missed, however Ready that one still is.
+#[test]
+fn a_node_that_leaves_does_not_stand_for_its_successor() {
+    let report = tolerating(0, |snapshot| {
+        snapshot.instances.as_mut().unwrap()[3].state = "shutting-down".into();
+        let mut successor = instance("i-0b9", "workers", "us-east-1a");
+        successor.launched_at = Some(now());
+        snapshot.instances.as_mut().unwrap().push(successor);
+    });
+    let (status, message, ..) = told(&report, "nodes");
+    assert_eq!((status, message), (FAILED, "1 instance without a node"));
+}
+
 /// EC2 shows them for an hour; their nodes go only when the cloud controller has seen it.
 #[test]
 fn the_node_of_an_instance_that_has_just_been_ended_is_not_strange() {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
 use super::name_server::NameServer;
-use super::{Healthy, names, says};
+use super::{Healthy, names, says, words_of};
 use crate::kubernetes_api::Certificate;
 
 impl Healthy {
@@ -218,6 +218,18 @@ fn an_instance_that_is_no_node() {
             "kclust-boot",
         ],
     );
+}
+
+/// Its node stays until the cloud controller has seen it. The one that takes its place is what is missing.
+#[test]
+fn an_instance_that_has_just_been_ended() {
+    let cluster = Healthy::minimal();
+    let worker = cluster.instance_of("workers");
+    let c = &cluster.cluster;
+    c.run(c.ec2.terminate_instances().instance_ids(&worker).send());
+    let report = cluster.fails(&["nodes"]);
+    says(&report, "nodes", &["\"1 instance without a node\""]);
+    assert!(!words_of(&report, "nodes").contains(&worker), "{report:#}");
 }
 
 #[test]
