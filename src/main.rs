@@ -8,7 +8,7 @@ use kclust::cli::{Cli, commands, log};
 fn main() -> ExitCode {
     // Before the runtime is made: `--help` and a bad option end here.
     let cli = Cli::parse();
-    log::start(cli.global.verbosity());
+    log::start(&cli);
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(commands::run(cli));

@@ -38,8 +38,10 @@ pub struct Cli {
 pub struct GlobalArgs {
     /// State store: s3://BUCKET[/PREFIX] or file:///DIR
     ///
-    /// Where the spec, the keys and the lock of each cluster lie. A bucket that does not exist is made by `create`.
-    #[arg(long, global = true, value_name = "URL", env = "KCLUST_STATE", hide_env_values = true, value_parser = store_url)]
+    /// Where the spec, the keys and the lock of each cluster lie. A bucket that does not exist is made by `create`. Where it is left
+    /// out, KCLUST_STATE names it.
+    // Not clap's `env`: it would count as an argument where none is given, and a bad value would keep `--help` from being read.
+    #[arg(long, global = true, value_name = "URL", value_parser = store_url)]
     pub state: Option<StoreUrl>,
 
     /// AWS region
@@ -216,7 +218,8 @@ pub enum GetCommand {
 
     /// Print the spec of a cluster with every default filled in
     ///
-    /// What is printed can be given to `create -f` and `update -f`, and means the same cluster.
+    /// What is printed can be given to `create -f` and `update -f`, and means the same cluster. Manifests that it names as files
+    /// must lie beside it then.
     Spec(NameArgs),
 
     /// List the control-plane slots and node groups of a cluster

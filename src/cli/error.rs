@@ -259,10 +259,10 @@ fn ops_words(error: &OpsError) -> Words {
             let words = differences.iter().fold(Words::new(error.to_string()), |words, line| words.cause(line));
             words.hint(format!("to change the cluster, run `kclust update {cluster} -f FILE`"))
         }
-        OpsError::StateLost { cluster, .. } => Words::new(error.to_string())
+        OpsError::StateLost { cluster, region, .. } => Words::new(error.to_string())
             .cause("Their keys and their spec were in a state store that is gone or lies elsewhere.")
             .hint(format!(
-                "name the right store with --state; if it is lost, `kclust delete {cluster}` removes them by their tags"
+                "name the right store with --state; if it is lost, `kclust delete {cluster} --region {region}` removes them by their tags"
             )),
         OpsError::OtherAccount { .. } => {
             Words::new(error.to_string()).hint("choose the right credentials, with AWS_PROFILE for example")

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::plan::TextStyle;
+use crate::plan::{TextStyle, wrap};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -155,9 +155,9 @@ fn blocks(columns: &[Column], rows: &[Vec<Cell>], style: TextStyle) -> String {
     blocks.join("\n")
 }
 
-/// Columns of a text. All that is shown here is one column wide to a character.
+/// Columns of a text.
 pub fn width(text: &str) -> usize {
-    text.chars().count()
+    textwrap::core::display_width(text)
 }
 
 /// The text in at most `room` columns, with an ellipsis where it was cut.
@@ -166,30 +166,14 @@ pub fn cut(text: &str, room: usize, style: TextStyle) -> String {
         return text.to_owned();
     }
     let ellipsis = if style.unicode { "…" } else { "..." };
-    let kept: String = text.chars().take(room.saturating_sub(width(ellipsis))).collect();
-    format!("{}{ellipsis}", kept.trim_end()).chars().take(room).collect()
+    let kept = beginning(text, room.saturating_sub(width(ellipsis)));
+    beginning(&format!("{}{ellipsis}", kept.trim_end()), room).to_owned()
 }
 
-/// Breaks a text between words into lines of at most `room` columns; a word that is longer is broken where the line ends.
-fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && width(&line) + 1 + width(word) > room {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for letter in word.chars() {
-            if width(&line) >= room {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push(letter);
-        }
-    }
-    lines.push(line);
-    lines
+/// As much of a text as has room.
+fn beginning(text: &str, room: usize) -> &str {
+    let end = text.char_indices().map(|(at, character)| at + character.len_utf8()).take_while(|end| width(&text[..*end]) <= room);
+    &text[..end.last().unwrap_or(0)]
 }
 
 #[cfg(test)]
@@ -277,7 +261,7 @@ mod tests {
             let rows: Vec<Vec<Cell>> = cells.iter().map(|row| row.iter().map(Cell::from).collect()).collect();
             let text = table(&COLUMNS, &rows, TextStyle { color: false, unicode, width });
             for line in text.lines() {
-                prop_assert!(line.chars().count() <= width, "{}: {line}", line.chars().count());
+                prop_assert!(super::width(line) <= width, "{}: {line}", super::width(line));
                 prop_assert!(!line.chars().any(char::is_control));
             }
         }

@@ -22,6 +22,8 @@ pub struct Applied {
     pub report: Report,
     /// After a removal: data of the cluster's users that stays.
     pub kept: Vec<Leftover>,
+    /// After a removal: snapshots of etcd that stay in the state store.
+    pub snapshots: usize,
 }
 
 /// The right to change a cluster, held while `work` runs. When it is lost, `stop` is requested.
@@ -258,7 +260,7 @@ async fn take_up(
     if !report.is_complete() {
         return Err(OpsError::Interrupted { cluster, operation, report: Box::new(report) });
     }
-    Ok(Applied { operation, cluster, report, kept: Vec::new() })
+    Ok(Applied { operation, cluster, report, kept: Vec::new(), snapshots: 0 })
 }
 
 /// The ledger of the same operation, when it was interrupted.

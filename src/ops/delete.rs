@@ -72,6 +72,8 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     let (leftovers, obstacles) = (leftovers?, obstacles?);
     let mut plan = removal_plan(name, &world, &leftovers, &obstacles, options)?;
     plan.warnings.extend(unproven);
+    let snapshots = store.snapshots().await?.len();
+    plan.warnings.extend(fate_of_backups(snapshots, options));
     if recorded.is_none() && plan.is_empty() {
         return match options.dry_run {
             true => Err(no_such_cluster(environment.objects.as_ref(), name).await),
@@ -95,6 +97,18 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     result.map(Ending::Applied)
 }
 
+fn fate_of_backups(snapshots: usize, options: DeleteOptions) -> Option<String> {
+    let (count, are) = match snapshots {
+        0 => return None,
+        1 => ("1 snapshot of etcd".to_owned(), "is"),
+        more => (format!("{more} snapshots of etcd"), "are"),
+    };
+    Some(match options.delete_backups {
+        true => format!("{count} {are} removed from the state store too"),
+        false => format!("{count} {are} kept in the state store; --delete-backups removes them"),
+    })
+}
+
 /// Ends what was killed when it had removed everything but its lock.
 async fn remove_lock(environment: &Environment<'_>, store: &ClusterStore<'_>) -> Result<Ending, OpsError> {
     let right = match store.is_locked().await? {
@@ -103,7 +117,7 @@ async fn remove_lock(environment: &Environment<'_>, store: &ClusterStore<'_>) ->
     };
     right?.give_back(environment).await;
     let cluster = store.cluster().to_string();
-    Ok(Ending::Applied(Applied { operation: Operation::Delete, cluster, report: Report::default(), kept: Vec::new() }))
+    Ok(Ending::Applied(Applied { operation: Operation::Delete, cluster, report: Report::default(), kept: Vec::new(), snapshots: 0 }))
 }
 
 async fn leftovers(environment: &Environment<'_>, scope: &Scope) -> Result<Vec<Leftover>, OpsError> {

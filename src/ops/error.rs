@@ -54,7 +54,7 @@ pub enum OpsError {
     NoSuchGroup { cluster: String, group: String, known: Vec<String> },
     /// Resources without state: the state was lost, or lies elsewhere.
     #[error("{count} resources of cluster {cluster} exist, but {root} knows nothing of it")]
-    StateLost { cluster: String, root: String, count: usize },
+    StateLost { cluster: String, region: String, root: String, count: usize },
     #[error("cluster {cluster} belongs to account {owner}; the credentials are those of account {account}")]
     OtherAccount { cluster: String, owner: String, account: String },
     #[error("cluster {cluster} is in {owner}, not in {region}")]

@@ -96,6 +96,7 @@ pub(super) async fn compare(
     if recorded.is_none() && !world.resources.is_empty() {
         return Err(OpsError::StateLost {
             cluster: cluster.name.to_string(),
+            region: cluster.region.to_string(),
             root: environment.objects.root().to_owned(),
             count: world.resources.len(),
         });

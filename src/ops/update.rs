@@ -1,6 +1,7 @@
 //! `kclust update`: bring a cluster to its spec, or to a changed one.
 
-use crate::plan::Operation;
+use crate::model::Kind;
+use crate::plan::{Action, Change, Operation, Plan};
 use crate::spec::{Cluster, ClusterName};
 
 use super::begin::{Recorded, no_such_cluster, recorded};
@@ -64,6 +65,8 @@ pub async fn update(
     let repairs = repairs(&recorded, root);
     let is_whole = repairs.is_empty();
     prepared.plan.warnings.extend(repairs);
+    prepared.plan.warnings.extend(version_change(&recorded.cluster, &cluster));
+    prepared.plan.warnings.extend(machines_that_stay(&prepared.plan));
     preflight::check(environment, &cluster, &mut prepared, dry_run).await?;
     if dry_run {
         return Ok(Ending::Planned(prepared.plan));
@@ -76,6 +79,25 @@ pub async fn update(
         Approval::No => Ok(Ending::Declined),
         Approval::NobodyToAsk => Err(OpsError::NotConfirmed),
     }
+}
+
+/// What the plan only shows as another digest of user-data.
+fn version_change(from: &Cluster, to: &Cluster) -> Option<String> {
+    let (from, to) = (&from.kubernetes_version, &to.kubernetes_version);
+    (from != to).then(|| format!("machines that are launched from now on run Kubernetes {to}, those of before {from}"))
+}
+
+/// Instances of a group keep what they were launched with when the group gets another template.
+fn machines_that_stay(plan: &Plan) -> Option<String> {
+    let is_other_template = |change: &&Change| change.id.kind == Kind::LaunchTemplate && change.action == Action::Update;
+    let groups: Vec<&str> = plan.changes.iter().filter(is_other_template).map(|change| change.id.name.as_str()).collect();
+    (!groups.is_empty()).then(|| {
+        format!(
+            "instances of {} that run stay as they are until they are replaced; `kclust get groups {}` shows how many",
+            groups.join(", "),
+            plan.cluster
+        )
+    })
 }
 
 /// What is written anew because it cannot be read.

@@ -18,7 +18,7 @@ use crate::model::{Resource, ResourceId, Value};
 pub use diff::{Difference, difference, is_managed_tag};
 pub use graph::dependencies;
 pub use planner::{Context, drift, reconcile, removal};
-pub use view::TextStyle;
+pub use view::{TextStyle, wrap};
 
 /// What the plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

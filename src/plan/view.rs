@@ -16,8 +16,18 @@ pub struct TextStyle {
     pub color: bool,
     /// Characters outside ASCII.
     pub unicode: bool,
-    /// Columns; longer lines are cut.
+    /// Columns. Text goes on in another line; cells of tables are cut.
     pub width: usize,
+}
+
+/// Breaks a text between words into lines of at most `room` columns; a word that is longer is broken where the line ends.
+pub fn wrap(text: &str, room: usize) -> Vec<String> {
+    textwrap::wrap(text, wrapping(room)).into_iter().map(Into::into).collect()
+}
+
+fn wrapping<'a>(width: usize) -> textwrap::Options<'a> {
+    // Ids, addresses and names of options hold hyphens that do not divide words.
+    textwrap::Options::new(width.max(1)).word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
 impl Plan {
@@ -82,7 +92,7 @@ impl Plan {
             text.push('\n');
         }
         for warning in &self.warnings {
-            push_line(&mut text, &format!("warning: {warning}"), TextStyle { width: usize::MAX, ..style }, AnsiColor::Yellow);
+            push_lines(&mut text, (0, 2), &format!("warning: {warning}"), style, AnsiColor::Yellow);
         }
         let _ = writeln!(text, "{}", self.summary());
         text
@@ -142,11 +152,16 @@ fn write_change(text: &mut String, change: &Change, with_reason: bool, column: u
             if with_reason { format!("{physical}  {}", change.reason) } else { physical.to_owned() }
         }
     };
-    push_line(text, &format!("{sign} {id:<column$}  {detail}"), style, color);
+    let line = format!("{sign} {id:<column$}  {detail}");
+    if line.trim_end().chars().count() <= style.width {
+        push_lines(text, (0, 6), &line, style, color);
+    } else {
+        push_lines(text, (0, 6), &format!("{sign} {id}"), style, color);
+        push_lines(text, (6, 6), &detail, style, color);
+    }
     if matches!(change.action, Action::Update | Action::Replace) {
         let arrow = if style.unicode { "→" } else { "->" };
         for field in &change.fields {
-            let plain = TextStyle { width: usize::MAX, ..style };
             let change = if is_document(&field.from) && is_document(&field.to) {
                 "another document; -o json shows both".to_owned()
             } else if field.from == field.to {
@@ -154,7 +169,7 @@ fn write_change(text: &mut String, change: &Change, with_reason: bool, column: u
             } else {
                 format!("{} {arrow} {}", field.from, field.to)
             };
-            push_line(text, &format!("    {}: {change}", field.path), plain, color);
+            push_lines(text, (4, 6), &format!("{}: {change}", field.path), style, color);
         }
     }
 }
@@ -164,19 +179,17 @@ fn is_document(value: &Value) -> bool {
     matches!(value, Value::Text(text) if text.starts_with('{'))
 }
 
-fn push_line(text: &mut String, line: &str, style: TextStyle, color: AnsiColor) {
-    let line = line.trim_end();
-    let ellipsis = if style.unicode { "…" } else { "..." };
-    let cut: String = if line.chars().count() > style.width {
-        let kept: String = line.chars().take(style.width.saturating_sub(ellipsis.chars().count())).collect();
-        format!("{}{ellipsis}", kept.trim_end())
-    } else {
-        line.to_owned()
-    };
-    if style.color {
-        let paint = Style::new().fg_color(Some(color.into()));
-        let _ = writeln!(text, "{}{cut}{}", paint.render(), paint.render_reset());
-    } else {
-        let _ = writeln!(text, "{cut}");
+/// A text in lines that begin so far right, the first and the others: what one says yes to is never cut.
+fn push_lines(text: &mut String, (first, others): (usize, usize), line: &str, style: TextStyle, color: AnsiColor) {
+    let indent = |columns: usize| " ".repeat(if style.width > 4 * columns { columns } else { 0 });
+    let (first, others) = (indent(first), indent(others));
+    let options = wrapping(style.width).initial_indent(&first).subsequent_indent(&others);
+    for line in textwrap::wrap(line.trim_end(), options) {
+        if style.color {
+            let paint = Style::new().fg_color(Some(color.into()));
+            let _ = writeln!(text, "{}{line}{}", paint.render(), paint.render_reset());
+        } else {
+            let _ = writeln!(text, "{line}");
+        }
     }
 }

@@ -113,7 +113,7 @@ pub struct Api {
     pub allowed_cidrs: Vec<Ipv4Net>,
 }
 
-/// How the API is reached. `Dns` needs `Cluster::dns`.
+/// How the API is reached. `dns` needs `spec.dns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ApiEndpoint {

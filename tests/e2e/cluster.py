@@ -9,6 +9,7 @@ import time
 
 from .authority import admin_certificate
 from .lab import BIN, RUN, STATE_BUCKET, WORK, run
+from .proxy import proxy
 from .waiting import Clock, check, until
 
 HERE = pathlib.Path(__file__).parent
@@ -69,6 +70,13 @@ class Cluster:
         self.create()
         self.wait_ready()
         return self
+
+    def report(self):
+        """What `validate` says: its checks by name."""
+        name, address = self.balancer()
+        with proxy({name: address}) as url:
+            output = self.lab.kclust("validate", self.name, "-q", "-o", "json", check=False, more={"HTTPS_PROXY": url}).stdout
+        return {check["name"]: check for check in json.loads(output)["checks"]}
 
     def update(self):
         return self.lab.kclust("update", "-f", self.spec_file(), "--yes", timeout=PATIENCE)

@@ -52,8 +52,8 @@ class Lab:
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
         )
 
-    def kclust(self, *arguments, timeout=300, check=True):
-        environment = {**os.environ, **self.environment, "KCLUST_STATE": f"s3://{STATE_BUCKET}"}
+    def kclust(self, *arguments, timeout=300, check=True, more=None):
+        environment = {**os.environ, **self.environment, "KCLUST_STATE": f"s3://{STATE_BUCKET}", **(more or {})}
         return run(KCLUST, *arguments, timeout=timeout, check=check, env=environment)
 
     def console(self, instance, *command, timeout=60, check=True, **options):

@@ -21,6 +21,8 @@ fn lives_and_dies(account: &Account, example: &str, cluster: &str, region: &str)
     account.kclust(&["create", "-f", &spec]).expect(0);
     account.kclust(&["update", cluster, "--dry-run", "--detailed-exitcode"]).expect(0);
 
+    let removal = account.kclust(&["delete", cluster, "--dry-run", "-o", "json"]).expect(0).json();
+    assert_eq!(removal["warnings"], json!([]), "something of the cluster's own is taken for somebody else's");
     account.kclust(&["delete", cluster, "--yes", "--delete-backups"]).expect(0);
     assert_eq!(without_state(account.world()), without_state(before));
     assert_eq!(account.defects(), Vec::<Json>::new());

@@ -1,6 +1,6 @@
 //! Network interfaces: nearly everything that lives in a VPC has one, and that is what keeps subnets and security groups.
 
-use aws_sdk_ec2::types::{NetworkInterface, NetworkInterfaceType};
+use aws_sdk_ec2::types::NetworkInterface;
 
 use super::{View, owner};
 use crate::aws::Aws;
@@ -42,15 +42,8 @@ impl View<'_> {
             return;
         }
         // In the cluster's own VPC these are looked at themselves.
-        let has_owner_of_its_own = matches!(
-            interface.interface_type(),
-            Some(
-                NetworkInterfaceType::NatGateway
-                    | NetworkInterfaceType::VpcEndpoint
-                    | NetworkInterfaceType::GatewayLoadBalancerEndpoint
-            )
-        ) || interface.attachment().and_then(|attachment| attachment.instance_id()).is_some();
-        if in_own_vpc && has_owner_of_its_own {
+        let is_attached = interface.attachment().and_then(|attachment| attachment.instance_id()).is_some();
+        if in_own_vpc && (is_attached || belongs_to_a_service(interface)) {
             return;
         }
         if let Some(handle) = description.strip_prefix("ELB ") {
@@ -80,4 +73,11 @@ impl View<'_> {
             keeps: keeps.join(", "),
         });
     }
+}
+
+/// Whether it is part of a NAT gateway or an endpoint.
+fn belongs_to_a_service(interface: &NetworkInterface) -> bool {
+    // EC2's model knows "natGateway"; what EC2 answers is "nat_gateway".
+    let kind = interface.interface_type().map(|kind| kind.as_str());
+    matches!(kind, Some("nat_gateway" | "natGateway" | "vpc_endpoint" | "gateway_load_balancer_endpoint"))
 }

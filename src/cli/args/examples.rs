@@ -11,7 +11,7 @@ Examples:
 
 Exit codes:
     0  done; the cluster is healthy
-    1  failed
+    1  failed or declined, or the control planes did not answer in time
     2  bad usage or a bad spec, or a confirmation is missing
     3  the cluster is unhealthy
     4  it could not be found out whether the cluster is healthy
@@ -23,6 +23,9 @@ Environment:
   KCLUST_STATE           the same as --state
   AWS_PROFILE, AWS_...   credentials, region and endpoints, as the AWS CLI
                          reads them
+  HTTPS_PROXY, NO_PROXY  the way to AWS and to the Kubernetes API, as curl
+                         and kubectl read them
+  KCLUST_RESOLVER        the same as --resolver of validate
   NO_COLOR               no colors, as with --color never";
 
 pub(super) const CREATE: &str = "\
@@ -149,7 +152,8 @@ Examples:
   kclust get instances prod.example.com
   kclust get instances prod.example.com --watch
 
-  A look makes at most two calls to AWS after the first.";
+  After the first, a look makes at most two calls to AWS, and one to S3 for each
+  instance that still boots or whose node cannot be asked.";
 
 pub(super) const GET_RESOURCES: &str = "\
 Examples:

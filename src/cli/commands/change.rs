@@ -76,10 +76,10 @@ pub(super) async fn run(
     if matches!(ended, Err(OpsError::NotConfirmed)) {
         operator.print_unasked(streams)?;
     }
-    print_ending(ended?, change, streams)
+    print_ending(ended?, change, session.region(), streams)
 }
 
-fn print_ending(ending: Ending, change: &ChangeArgs, streams: &mut Streams) -> Result<u8, CliError> {
+fn print_ending(ending: Ending, change: &ChangeArgs, region: &str, streams: &mut Streams) -> Result<u8, CliError> {
     match ending {
         Ending::Planned(plan) => {
             print_plan(&plan, streams)?;
@@ -94,7 +94,7 @@ fn print_ending(ending: Ending, change: &ChangeArgs, streams: &mut Streams) -> R
             Ok(exit::FAILED)
         }
         Ending::Applied(applied) => {
-            print_applied(&applied, streams)?;
+            print_applied(&applied, region, streams)?;
             Ok(exit::DONE)
         }
     }
@@ -104,8 +104,8 @@ fn print_plan(plan: &Plan, streams: &mut Streams) -> Result<(), CliError> {
     streams.print_result(&plan.to_json(), |terminal| plan.to_text(terminal.stdout))
 }
 
-fn print_applied(applied: &Applied, streams: &mut Streams) -> Result<(), CliError> {
-    let Applied { operation, cluster, report, kept } = applied;
+fn print_applied(applied: &Applied, region: &str, streams: &mut Streams) -> Result<(), CliError> {
+    let Applied { operation, cluster, report, kept, snapshots } = applied;
     let seconds = report.elapsed.as_secs();
     let mut document = json!({
         "cluster": cluster,
@@ -116,6 +116,7 @@ fn print_applied(applied: &Applied, streams: &mut Streams) -> Result<(), CliErro
     });
     if *operation == Operation::Delete {
         document["kept"] = kept.iter().map(Leftover::to_json).collect();
+        document["snapshots"] = json!(snapshots);
     }
     let steps = format!("{} change{} in {}", report.done, if report.done == 1 { "" } else { "s" }, duration(seconds));
     streams.print_result(&document, |_| match operation {
@@ -124,17 +125,29 @@ fn print_applied(applied: &Applied, streams: &mut Streams) -> Result<(), CliErro
              Next: kclust validate {cluster}\n"
         ),
         Operation::Update => format!("Updated {cluster}: {steps}.\n"),
-        Operation::Delete => format!("Deleted {cluster}: {steps}.\n{}", kept_words(cluster, kept)),
+        Operation::Delete => {
+            format!("Deleted {cluster}: {steps}.\n{}{}", kept_words(cluster, region, kept), snapshot_words(cluster, *snapshots))
+        }
     })
 }
 
 /// Data that outlives its cluster: whoever deleted that shall know where it is, and what it costs money for.
-fn kept_words(cluster: &str, kept: &[Leftover]) -> String {
+fn kept_words(cluster: &str, region: &str, kept: &[Leftover]) -> String {
     if kept.is_empty() {
         return String::new();
     }
     let lines: String = kept.iter().map(|leftover| format!("  {}\n", leftover.describe())).collect();
-    format!("Kept, because they hold data:\n{lines}`kclust delete {cluster} --delete-volumes` removes volumes.\n")
+    format!("Kept, because they hold data:\n{lines}`kclust delete {cluster} --region {region} --delete-volumes` removes the volumes.\n")
+}
+
+fn snapshot_words(cluster: &str, snapshots: usize) -> String {
+    match snapshots {
+        0 => String::new(),
+        count => format!(
+            "Kept: {count} snapshot{} of etcd, below {cluster}/backups/etcd/ in the state store.\n",
+            if count == 1 { "" } else { "s" }
+        ),
+    }
 }
 
 fn duration(seconds: u64) -> String {

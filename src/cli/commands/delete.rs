@@ -18,7 +18,16 @@ pub(super) async fn delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) 
 }
 
 async fn try_delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) -> Result<u8, CliError> {
-    let (session, name) = Session::for_name(&cli.global, args.name.name.as_ref()).await?;
+    let (session, name) = match Session::for_name(&cli.global, args.name.name.as_ref()).await {
+        // Nothing is said of what the state does not know before its tags were looked for.
+        Err(CliError::Ops(error @ OpsError::NoSuchCluster { .. })) => {
+            return Err(CliError::Usage {
+                headline: format!("{error}, and AWS was not searched for it, because no region is set"),
+                hint: "name the region with --region: what carries the cluster's tags there is found without state".to_owned(),
+            });
+        }
+        other => other?,
+    };
     let options =
         DeleteOptions { dry_run: args.change.dry_run, delete_backups: args.delete_backups, delete_volumes: args.delete_volumes };
     let code =

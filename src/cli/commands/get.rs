@@ -44,7 +44,7 @@ pub(super) async fn clusters(cli: &Cli, streams: &mut Streams) -> Result<u8, Cli
     let store = Store::open(&cli.global).await?;
     let entries = cluster_entries(store.objects.as_ref()).await?;
     if entries.is_empty() && !cli.global.quiet {
-        streams.tell(&format!("No clusters found in {}.\n", store.objects.root()));
+        streams.tell(&format!("No clusters found in {}. If there should be some: is --state or KCLUST_STATE right?\n", store.objects.root()));
     }
     streams.print_result(&cluster_document(&entries), |terminal| cluster_table(&entries, Timestamp::now(), terminal.stdout))?;
     for ClusterEntry { name, applied } in &entries {

@@ -11,11 +11,12 @@ use crate::spec::Cluster;
 use crate::store::StoreUrl;
 
 use super::manifests::Manifests;
+use super::session::named_store;
 use super::{Streams, spec_source};
 
 pub(super) async fn render(cli: &Cli, args: &RenderArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let cluster = spec_source::from_file(&args.file, args.name.name.as_ref(), streams)?;
-    let root = state_root(cli.global.state.as_ref(), &cluster);
+    let root = state_root(named_store(&cli.global)?.as_ref(), &cluster);
     let artefacts = ops::render(&cluster, &root, &Manifests::beside(&args.file)).await?;
     for artefact in &artefacts {
         write(&args.out, artefact)?;

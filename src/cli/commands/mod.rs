@@ -93,8 +93,8 @@ pub async fn run(cli: Cli) -> u8 {
 async fn dispatch(cli: &Cli, streams: &mut Streams) -> Result<u8, CliError> {
     if cli.global.output == OutputFormat::Ndjson && !matches!(cli.command, Command::Validate(_)) {
         return Err(CliError::Usage {
-            headline: "only `validate` has a stream of changes".to_owned(),
-            hint: "use -o json, which prints one document".to_owned(),
+            headline: "-o ndjson is for `validate`".to_owned(),
+            hint: "use -o json; `get instances --watch` then prints an object on a line".to_owned(),
         });
     }
     match &cli.command {

@@ -32,12 +32,24 @@ pub(super) struct Session {
     manifests: Manifests,
 }
 
-/// `--state` or `KCLUST_STATE`.
+/// `--state` or `KCLUST_STATE`; one of them must be there.
 pub(super) fn store_url(global: &GlobalArgs) -> Result<StoreUrl, CliError> {
-    global.state.clone().ok_or_else(|| CliError::Usage {
+    named_store(global)?.ok_or_else(|| CliError::Usage {
         headline: "no state store is named".to_owned(),
         hint: "give s3://BUCKET[/PREFIX] or file:///DIR with --state or in KCLUST_STATE".to_owned(),
     })
+}
+
+/// `--state`, or else `KCLUST_STATE` where it is not empty.
+pub(super) fn named_store(global: &GlobalArgs) -> Result<Option<StoreUrl>, CliError> {
+    let variable = || std::env::var("KCLUST_STATE").ok().filter(|value| !value.is_empty());
+    match (&global.state, variable) {
+        (Some(url), _) => Ok(Some(url.clone())),
+        (None, variable) => variable().map(|value| value.parse()).transpose().map_err(|error| CliError::Usage {
+            headline: format!("KCLUST_STATE: {error}"),
+            hint: "correct it, or name the state store with --state".to_owned(),
+        }),
+    }
 }
 
 impl Store {
@@ -110,6 +122,7 @@ impl Session {
     pub(super) async fn for_name(global: &GlobalArgs, name: Option<&ClusterName>) -> Result<(Self, ClusterName), CliError> {
         let store = Store::open(global).await?;
         let name = store.named(name).await?;
+        let given = global.region.as_ref().map(ToString::to_string);
         let region = match cluster_spec(store.objects.as_ref(), &name).await {
             Ok(cluster) => {
                 check_region(global, &cluster)?;
@@ -117,11 +130,11 @@ impl Session {
             }
             // The command itself says what is lost, or does without.
             Err(OpsError::Store(StoreError::Lost { .. })) => {
-                newest_spec(store.objects.as_ref(), &name).await?.map(|spec| spec.region.to_string())
+                newest_spec(store.objects.as_ref(), &name).await?.map(|spec| spec.region.to_string()).or(given)
             }
             // Its resources may be there all the same; where, only the operator knows.
-            Err(error @ OpsError::NoSuchCluster { .. }) => match &global.region {
-                Some(region) => Some(region.to_string()),
+            Err(error @ OpsError::NoSuchCluster { .. }) => match given {
+                Some(region) => Some(region),
                 None if Aws::connect(None).await.is_err() => return Err(error.into()),
                 None => None,
             },
@@ -152,6 +165,10 @@ impl Session {
             StoreUrl::S3 { bucket, prefix } => Store::bucket(&aws, &bucket, &prefix, Some(identity.account.clone())).await?,
         };
         Ok(Self { aws, identity, store, manifests: Manifests::nowhere() })
+    }
+
+    pub(super) fn region(&self) -> &str {
+        self.aws.region()
     }
 
     /// Whose credentials these are.

@@ -19,15 +19,15 @@ use super::operator::interrupt;
 use super::{Streams, yaml};
 
 pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Streams) -> Result<u8, CliError> {
-    let mut screen = Screen { shown: None, drawn: 0, warned: None };
+    let mut screen = Screen { shown: None, drawn: 0, told: None };
     let watching = looking(cli, args.name.name.as_ref(), streams.terminal, async |environment, name, progress| {
         let mut watch = FleetWatch::open(environment, name, &API).await?;
         loop {
             match watch.look(false).await {
                 Ok(fleet) => {
                     progress.clear();
-                    let api = unasked(&fleet).map(|reason| format!("the Kubernetes API could not be asked: {reason}"));
-                    screen.warn(cli, api, streams);
+                    let api = unasked(&fleet).filter(|_| !cli.global.quiet);
+                    screen.tell(api.map(|reason| format!("The Kubernetes API could not be asked: {reason}")), streams);
                     let instances = inventory::instances(&fleet);
                     if let Err(error) = screen.show(cli, instances, fleet.cluster.region.as_str(), streams) {
                         return Ok(Err(error));
@@ -38,7 +38,7 @@ pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Str
                 }
                 Err(error) if screen.shown.is_none() => return Err(error),
                 // What is said once is worth waiting for: the next look may find it.
-                Err(error) => screen.warn(cli, Some(failure(error)), streams),
+                Err(error) => screen.tell(Some(format!("warning: {}", failure(error))), streams),
             }
             tokio::time::sleep(args.interval).await;
         }
@@ -62,7 +62,7 @@ struct Screen {
     /// Lines that the next drawing takes the place of.
     drawn: usize,
     /// What was said last on standard error.
-    warned: Option<String>,
+    told: Option<String>,
 }
 
 impl Screen {
@@ -113,12 +113,12 @@ impl Screen {
     }
 
     /// Says something once, until there is something else to say. On a terminal the next drawing begins below it.
-    fn warn(&mut self, cli: &Cli, text: Option<String>, streams: &mut Streams) {
-        if let Some(text) = text.as_ref().filter(|text| self.warned.as_ref() != Some(text) && !cli.global.quiet) {
-            streams.tell(&format!("warning: {text}\n"));
+    fn tell(&mut self, text: Option<String>, streams: &mut Streams) {
+        if let Some(text) = text.as_ref().filter(|text| self.told.as_ref() != Some(text)) {
+            streams.tell(&format!("{text}\n"));
             self.drawn = 0;
         }
-        self.warned = text;
+        self.told = text;
     }
 }
 

@@ -102,8 +102,9 @@ impl Removal<'_> {
             return Err(OpsError::LockLost { cluster: self.scope.cluster.clone(), reason, report: Box::new(report) });
         }
         self.environment.operator.phase("removing the state");
+        let snapshots = if self.options.delete_backups { 0 } else { self.store.snapshots().await?.len() };
         self.store.remove_all(!self.options.delete_backups).await?;
-        Ok(Applied { operation: Operation::Delete, cluster: self.scope.cluster.clone(), report, kept })
+        Ok(Applied { operation: Operation::Delete, cluster: self.scope.cluster.clone(), report, kept, snapshots })
     }
 
     async fn look(&self) -> Result<Look, OpsError> {

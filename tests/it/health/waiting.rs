@@ -73,7 +73,7 @@ fn a_healthy_cluster_is_not_waited_for() {
 fn the_stream_is_for_validate() {
     let cluster = Healthy::minimal();
     let run = cluster.account().kclust(&["get", "clusters", "-o", "ndjson"]).expect(2);
-    assert!(run.stderr.contains("only `validate` has a stream of changes") && run.stderr.contains("-o json"), "{}", run.stderr);
+    assert!(run.stderr.contains("-o ndjson is for `validate`") && run.stderr.contains("-o json"), "{}", run.stderr);
 }
 
 fn await_requests(cluster: &Healthy, wanted: impl Fn(&str) -> bool) {
