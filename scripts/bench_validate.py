@@ -1,7 +1,8 @@
 """`bench_validate.py KCLUST SCRATCH`: measures `validate` of a large cluster, and prints a table.
 
 AWS is the emulator that AWS_ENDPOINT_URL names, with the cluster of examples/ha-private.yaml. Its Kubernetes API is served here, over
-TLS and behind a proxy as HTTPS_PROXY names one, with more nodes and pods than that cluster has instances: `validate` says so, and exits 3.
+TLS and behind a proxy as HTTPS_PROXY names one. The first nodes are the cluster's instances; there are more nodes and pods than it has
+instances, and a tenth of the pods of one daemon set is in trouble: `validate` says so, and exits 3.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from bench import Run
+from bench import Run, control
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,10 +27,19 @@ from cryptography.x509.oid import NameOID
 CLUSTER = "prod.example.com"
 SIZES = ((10, 100), (500, 5_000), (5_000, 50_000))
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+WEAK = "log-collector"
 
 
-def instance(number: int) -> str:
-    return f"i-{number:017x}"
+def cluster_instances() -> list[tuple[str, str, str]]:
+    """Group, id and zone of each, control planes first."""
+    regions = control("GET", "world")["regions"].values()
+    found = [(one["tags"].get("kclust.dev/group"), name, one["zone"]) for region in regions for name, one in region["instances"].items()]
+    return sorted(one for one in found if one[0])
+
+
+def instance(number: int, real: list[tuple[str, str, str]]) -> tuple[str, str]:
+    """Id and zone."""
+    return real[number][1:] if number < len(real) else (f"i-{number:017x}", ZONES[number % 3])
 
 
 def managed(manager: str, fields: int) -> dict:
@@ -38,8 +48,8 @@ def managed(manager: str, fields: int) -> dict:
     return {"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": leaves}}
 
 
-def node(number: int) -> dict:
-    name, zone = instance(number), ZONES[number % 3]
+def node(number: int, real: list[tuple[str, str, str]]) -> dict:
+    name, zone = instance(number, real)
     images = [
         {"names": [f"registry.example.com/team-{n}/app@sha256:{n:064x}", f"registry.example.com/team-{n}/app:v1.{n}"], "sizeBytes": n}
         for n in range(50)
@@ -56,36 +66,68 @@ def node(number: int) -> dict:
     }
 
 
-def pod(number: int, nodes: int, pending: bool) -> dict:
+def pod(number: int, name: str, pending: bool) -> dict:
     conditions = [{"type": "PodScheduled", "status": str(not pending)}, {"type": "Ready", "status": str(not pending)}]
     containers = [{"name": "main", "ready": not pending, "restartCount": 0, "state": {}}]
     metadata = {"name": f"pod-{number}", "namespace": "default", "managedFields": [managed("kubelet", 20)]}
     return {
         "metadata": metadata | {"creationTimestamp": "2026-01-01T00:00:00Z"},
         "spec": {"containers": [{"name": "main", "env": [{"name": f"E{n}", "value": "v"} for n in range(20)]}]}
-        | ({} if pending else {"nodeName": instance(number % nodes)}),
+        | ({} if pending else {"nodeName": name}),
         "status": {"phase": "Pending" if pending else "Running", "conditions": conditions, "containerStatuses": containers},
     }
 
 
-def workload(name: str, pods: int) -> dict:
-    status = {"desiredNumberScheduled": pods, "numberAvailable": pods, "availableReplicas": pods}
-    return {"metadata": {"name": name}, "spec": {"replicas": pods, "selector": {"matchLabels": {"app": name}}}, "status": status}
+def troubled(number: int, name: str) -> dict:
+    """A pod of the weak daemon set; nine of ten are well."""
+    well = number % 10 > 0
+    waiting = {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}
+    found = pod(number, name, False)
+    found["metadata"] |= {"name": f"{WEAK}-{number}", "namespace": "kube-system"}
+    found["status"]["conditions"] = [{"type": "Ready", "status": str(well)}]
+    found["status"]["containerStatuses"] = [{"name": "main", "ready": well, "state": {} if well else {"waiting": waiting}}]
+    return found
+
+
+def static_pods(name: str) -> list[dict]:
+    components = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    images = {component: f"registry.k8s.io/{component}:{'3.6.14-0' if component == 'etcd' else 'v1.36.2'}" for component in components}
+    pods = [pod(0, name, False) for _ in components]
+    for found, (component, image) in zip(pods, images.items(), strict=True):
+        found["metadata"] |= {"name": f"{component}-{name}", "namespace": "kube-system", "labels": {"component": component}}
+        found["spec"]["containers"][0]["image"] = image
+    return pods
+
+
+def workload(name: str, pods: int, available: int) -> dict:
+    status = {"desiredNumberScheduled": pods, "numberAvailable": available, "availableReplicas": available}
+    template = {"spec": {"containers": [{"image": f"registry.k8s.io/{name}:v1.36.2"}]}}
+    spec = {"replicas": pods, "selector": {"matchLabels": {"app": name}}, "template": template}
+    return {"metadata": {"name": name}, "spec": spec, "status": status}
 
 
 class Api:
     """The Kubernetes API, with objects as text."""
 
     def __init__(self, nodes: int, pods: int):
+        real = cluster_instances()
+        slots = [name for group, name, _ in real if group.startswith("cp-")]
+        names = [instance(number, real)[0] for number in range(nodes)]
         pending = {number for number in range(0, pods, 1000)}
+        daemons = ("kube-proxy", "cilium", "aws-cloud-controller-manager", "node-exporter")
+        apps = "/apis/apps/v1/namespaces/kube-system"
         self.lists = {
-            "/api/v1/nodes": [json.dumps(node(number)) for number in range(nodes)],
-            "/api/v1/pods": [json.dumps(pod(number, nodes, number in pending)) for number in range(pods)],
-            "/api/v1/namespaces/kube-system/pods": [],
-            "/apis/apps/v1/namespaces/kube-system/daemonsets": [json.dumps(workload(f"daemon-{n}", nodes)) for n in range(5)],
-            "/apis/apps/v1/namespaces/kube-system/deployments": [json.dumps(workload(f"deployment-{n}", 2)) for n in range(6)],
+            "/api/v1/nodes": [json.dumps(node(number, real)) for number in range(nodes)],
+            "/api/v1/pods": [json.dumps(pod(number, names[number % nodes], number in pending)) for number in range(pods)],
+            f"{apps}/daemonsets": [json.dumps(workload(name, nodes, nodes)) for name in daemons]
+            + [json.dumps(workload(WEAK, nodes, nodes - len(range(0, nodes, 10))))],
+            f"{apps}/deployments": [json.dumps(workload(name, 2, 2)) for name in ("coredns", "metrics-server", "cilium-operator")],
         }
-        self.pending = [json.dumps(pod(number, nodes, True)) for number in sorted(pending)]
+        self.chosen = {
+            "status.phase=Pending": [json.dumps(pod(number, "", True)) for number in sorted(pending)],
+            f"app={WEAK}": [json.dumps(troubled(number, name)) for number, name in enumerate(names)],
+            "tier=control-plane": [json.dumps(found) for name in slots for found in static_pods(name)],
+        }
         self.requests = Counter()
         self.bytes = 0
 
@@ -98,8 +140,9 @@ class Api:
         if url.path == "/version":
             words = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
             return json.dumps({"major": "1", "minor": "36", "gitVersion": "v1.36.2"} | {word: "" for word in words}).encode()
-        # The API server chooses by field itself, from its cache.
-        items = self.pending if query.get("fieldSelector") == "status.phase=Pending" else self.lists[url.path]
+        # The API server chooses by field and label itself, from its cache.
+        selector = query.get("fieldSelector") or query.get("labelSelector")
+        items = self.chosen.get(selector, []) if selector else self.lists.get(url.path, [])
         begin, limit = int(query.get("continue", 0)), int(query.get("limit", len(items)))
         page = items[begin : begin + limit]
         following = str(begin + limit) if begin + limit < len(items) else ""

@@ -7,7 +7,7 @@ use aws_sdk_autoscaling::types::{
     Activity, AutoScalingGroup, Filter as GroupFilter, Instance as SdkGroupInstance, ScalingActivityStatusCode,
 };
 use aws_sdk_ec2::types::{Instance as SdkInstance, InstanceLifecycleType, LaunchTemplate};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::error::translate;
 use super::facts::filter;
@@ -34,11 +34,12 @@ impl CloudStatus for Aws {
     async fn last_failure(&self, group_name: &str) -> Result<Option<String>, CloudError> {
         let call = self.autoscaling.describe_scaling_activities().auto_scaling_group_name(group_name).max_records(20);
         let answer = call.send().await.map_err(|error| translate("autoscaling:DescribeScalingActivities", error))?;
-        Ok(newest_failure(answer.activities()))
+        Ok(newest_failure(answer.activities(), Timestamp::now()))
     }
 
     async fn instances(&self, cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError> {
-        Ok(find_instances(self, cluster.name.as_str()).await?.iter().filter_map(read_instance).collect())
+        let found = list_instances(self, cluster.name.as_str(), [&PRESENT[..], &["terminated"]].concat()).await?;
+        Ok(found.iter().filter_map(read_instance).collect())
     }
 
     async fn template_versions(&self, cluster: &Cluster) -> Result<BTreeMap<String, u64>, CloudError> {
@@ -76,10 +77,17 @@ impl CloudStatus for Aws {
     }
 }
 
+/// States of an instance that exists. EC2 shows one that is `terminated` for about an hour.
+const PRESENT: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
+
 /// Instances of a cluster that are not terminated.
 pub(super) async fn find_instances(aws: &Aws, cluster: &str) -> Result<Vec<SdkInstance>, CloudError> {
+    list_instances(aws, cluster, PRESENT.to_vec()).await
+}
+
+async fn list_instances(aws: &Aws, cluster: &str, states: Vec<&str>) -> Result<Vec<SdkInstance>, CloudError> {
     const OPERATION: &str = "ec2:DescribeInstances";
-    let states = ["pending", "running", "stopping", "stopped", "shutting-down"].map(str::to_owned);
+    let states = states.into_iter().map(str::to_owned);
     let mut pages = aws
         .ec2
         .describe_instances()
@@ -128,23 +136,39 @@ fn read_group_instance(instance: &SdkGroupInstance) -> Option<GroupInstance> {
     })
 }
 
-/// Activities come newest first. A failure before the last launch that succeeded is history.
-fn newest_failure(activities: &[Activity]) -> Option<String> {
-    for activity in activities {
-        match activity.status_code() {
-            Some(ScalingActivityStatusCode::Failed | ScalingActivityStatusCode::Cancelled) => {
-                let message = activity.status_message().or_else(|| activity.description());
-                return message.map(|message| message.split_whitespace().collect::<Vec<_>>().join(" "));
+/// A failure that is older explains nothing any more: while a group wants instances, Auto Scaling tries again every few minutes.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
+
+/// Why no instance could be launched. Activities come newest first; a failure before a launch that has its instance is history, and
+/// what could not be terminated is no launch.
+fn newest_failure(activities: &[Activity], now: Timestamp) -> Option<String> {
+    let is_recent = |activity: &&Activity| {
+        let began = activity.start_time().and_then(|time| Timestamp::from_second(time.secs()).ok());
+        began.is_none_or(|began| now.duration_since(began) < RECENT)
+    };
+    let launches = activities.iter().filter(|activity| activity.description().is_some_and(|it| it.starts_with("Launching")));
+    for launch in launches.take_while(is_recent) {
+        match launch.status_code() {
+            Some(ScalingActivityStatusCode::Failed) => {
+                let message = launch.status_message().filter(|message| !message.is_empty()).or_else(|| launch.description());
+                return message.map(one_line);
             }
-            Some(ScalingActivityStatusCode::Successful)
-                if activity.description().is_some_and(|it| it.starts_with("Launching")) =>
-            {
-                return None;
+            // Also what a change of the group's size made superfluous; that has no message.
+            Some(ScalingActivityStatusCode::Cancelled) => {
+                if let Some(message) = launch.status_message().filter(|message| !message.is_empty()) {
+                    return Some(one_line(message));
+                }
             }
+            // `Launching a new EC2 instance: i-0123456789abcdef0`, from the moment on when AWS has given one.
+            _ if launch.description().is_some_and(|description| description.contains(": i-")) => return None,
             _ => {}
         }
     }
     None
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn read_instance(instance: &SdkInstance) -> Option<InstanceStatus> {
@@ -175,30 +199,48 @@ fn number(value: Option<i32>) -> u32 {
 mod tests {
     use super::*;
 
-    fn activity(status: ScalingActivityStatusCode, description: &str, message: &str) -> Activity {
+    const NOW: i64 = 1_800_000_000;
+    const LAUNCH: &str = "Launching a new EC2 instance";
+
+    fn activity(status: ScalingActivityStatusCode, description: &str, message: &str, minutes_ago: i64) -> Activity {
         Activity::builder()
             .activity_id("1")
             .auto_scaling_group_name("g")
             .cause("c")
-            .start_time(aws_sdk_autoscaling::primitives::DateTime::from_secs(0))
+            .start_time(aws_sdk_autoscaling::primitives::DateTime::from_secs(NOW - 60 * minutes_ago))
             .status_code(status)
             .description(description)
             .status_message(message)
             .build()
     }
 
+    fn newest(activities: &[Activity]) -> Option<String> {
+        newest_failure(activities, Timestamp::from_second(NOW).unwrap())
+    }
+
+    use ScalingActivityStatusCode::{Cancelled, Failed, InProgress, PreInService, Successful};
+
     #[test]
     fn only_failures_since_the_last_launch_count() {
-        use ScalingActivityStatusCode::{Failed, InProgress, Successful};
-        let launch = "Launching a new EC2 instance: i-1";
         let activities = [
-            activity(InProgress, launch, ""),
-            activity(Successful, "Terminating EC2 instance: i-0", ""),
-            activity(Failed, "Launching a new EC2 instance", "We currently do not have\n sufficient capacity"),
-            activity(Successful, launch, ""),
-            activity(Failed, "Launching a new EC2 instance", "old"),
+            activity(InProgress, LAUNCH, "", 0),
+            activity(Successful, "Terminating EC2 instance: i-0", "", 1),
+            activity(Failed, LAUNCH, "We currently do not have\n sufficient capacity", 2),
+            activity(Successful, "Launching a new EC2 instance: i-1", "", 3),
+            activity(Failed, LAUNCH, "old", 4),
         ];
-        assert_eq!(newest_failure(&activities).as_deref(), Some("We currently do not have sufficient capacity"));
-        assert_eq!(newest_failure(&activities[3..]), None);
+        assert_eq!(newest(&activities).as_deref(), Some("We currently do not have sufficient capacity"));
+        assert_eq!(newest(&activities[3..]), None);
+        let given = activity(PreInService, "Launching a new EC2 instance: i-2", "", 0);
+        assert_eq!(newest(&[given, activities[2].clone()]), None, "AWS has given an instance since");
+    }
+
+    #[test]
+    fn what_is_old_or_no_launch_explains_nothing() {
+        assert_eq!(newest(&[activity(Failed, LAUNCH, "no capacity", 59)]).as_deref(), Some("no capacity"));
+        assert_eq!(newest(&[activity(Failed, LAUNCH, "no capacity", 61)]), None);
+        assert_eq!(newest(&[activity(Failed, "Terminating EC2 instance: i-0", "could not be ended", 1)]), None);
+        assert_eq!(newest(&[activity(Cancelled, LAUNCH, "", 1)]), None, "somebody made the group smaller");
+        assert_eq!(newest(&[activity(Cancelled, LAUNCH, "bid too low", 1)]).as_deref(), Some("bid too low"));
     }
 }

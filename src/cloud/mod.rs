@@ -148,7 +148,7 @@ pub trait CloudStatus: Send + Sync {
     /// [`GroupStatus::last_failure`] of a group, by its name in AWS.
     async fn last_failure(&self, group_name: &str) -> Result<Option<String>, CloudError>;
 
-    /// The cluster's instances that are not terminated.
+    /// The cluster's instances, with those that were terminated a short while ago.
     async fn instances(&self, cluster: &Cluster) -> Result<Vec<InstanceStatus>, CloudError>;
 
     /// The version that each launch template of the cluster launches by default, by the logical name of its slot or node group.

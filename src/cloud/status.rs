@@ -14,7 +14,8 @@ pub struct GroupStatus {
     pub desired_capacity: u32,
     pub instances: Vec<GroupInstance>,
     pub suspended_processes: Vec<String>,
-    /// `StatusMessage` of the newest failed scaling activity, asked for when the group is not at strength; or why it is not known.
+    /// `StatusMessage` of a launch that failed in the last hour, and that none with an instance has followed, asked for when the group is
+    /// not at strength; or why it is not known.
     pub last_failure: Result<Option<String>, String>,
 }
 
@@ -60,7 +61,7 @@ impl GroupInstance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceStatus {
     pub id: String,
-    /// `pending`, `running`, `stopping`, `stopped`, `shutting-down`.
+    /// `pending`, `running`, `stopping`, `stopped`, `shutting-down`; `terminated` for the hour in which EC2 still shows it.
     pub state: String,
     pub zone: String,
     pub instance_type: String,

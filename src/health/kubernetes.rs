@@ -40,16 +40,16 @@ pub struct KubeNode {
     pub kubelet_version: String,
 }
 
-/// What runs in `kube-system`, and what the API server says of itself. Each part is the reason why, where it was not answered.
+/// What the cluster itself runs, and what the API server says of itself. Each part is the reason why, where it was not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct System {
     /// Checks of `/readyz` that fail.
     pub failing: Result<Vec<String>, String>,
-    /// Deployments and daemon sets.
+    /// Deployments and daemon sets of `kube-system` and of the pod network.
     pub workloads: Result<Vec<Workload>, String>,
-    /// Static pods of the control planes that are in trouble.
-    pub control_plane: Result<Vec<Pod>, String>,
-    /// Pods of all namespaces that no node has yet.
+    /// Static pods of the control planes.
+    pub control_plane: Result<Vec<StaticPod>, String>,
+    /// Pods of all namespaces that are pending and in trouble: most of them have no node yet.
     pub pending: Result<Vec<Pod>, String>,
 }
 
@@ -60,8 +60,23 @@ pub struct Workload {
     pub name: String,
     pub wanted: u32,
     pub available: u32,
-    /// Its pods that are in trouble; looked at only where some are missing.
-    pub troubled: Vec<Pod>,
+    /// Tag of the image of its first container.
+    pub version: Option<String>,
+    /// When it, or a pod of it, was made, deleted or otherwise changed, as far as that is known.
+    pub changed_at: Option<Timestamp>,
+    /// Its pods that are in trouble; `None` where nobody has looked, because none is missing or too many workloads are weak.
+    pub troubled: Option<Vec<Pod>>,
+}
+
+/// A pod that a kubelet runs from a file on its control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticPod {
+    /// Label `component`: `kube-apiserver`, …
+    pub component: String,
+    pub node: Option<String>,
+    /// Tag of its image.
+    pub version: Option<String>,
+    pub trouble: Option<Pod>,
 }
 
 /// A pod in trouble.

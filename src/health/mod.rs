@@ -16,7 +16,7 @@ mod snapshot;
 mod tests;
 mod view;
 
-pub use kubernetes::{KubeNode, KubernetesView, Pod, System, Workload};
+pub use kubernetes::{KubeNode, KubernetesView, Pod, StaticPod, System, Workload};
 pub use report::{Check, CheckStatus, Node, Report, Role, Status};
 pub use rules::{Scope, check};
 pub use snapshot::{

@@ -93,6 +93,11 @@ impl Check {
         Self { status: CheckStatus::Warning, ..Self::failed(name, message, findings) }
     }
 
+    /// Unknown, with more than one reason.
+    pub(super) fn undecided(name: impl Into<String>, message: impl Into<String>, findings: Findings) -> Self {
+        Self { status: CheckStatus::Unknown, ..Self::failed(name, message, findings) }
+    }
+
     /// Adds what to do about it.
     pub(super) fn todo(self, todo: impl Into<String>) -> Self {
         Self { todo: Some(todo.into()), ..self }
@@ -154,9 +159,12 @@ impl Findings {
         }
     }
 
-    /// Whether a line is about the resource already.
-    pub(super) fn names(&self, resource: &str) -> bool {
-        self.resources.iter().any(|named| named == resource)
+    /// These, and then those.
+    pub(super) fn and(mut self, those: Self) -> Self {
+        self.lines.extend(those.lines);
+        self.evidence.extend(those.evidence);
+        self.resources.extend(those.resources);
+        self
     }
 
     /// Resources that are concerned.

@@ -1,5 +1,6 @@
-//! Asks a name server: that of the system, or one that is named.
+//! Asks name servers: those of the system, or one that is named.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -14,19 +15,34 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const TRIES: u16 = 2;
 const PORT: u16 = 53;
 
-/// A name server.
-#[derive(Debug, Clone, Copy)]
+/// Name servers, the next of which is asked where one does not answer.
+#[derive(Debug, Clone)]
 pub struct Resolver {
-    pub server: SocketAddr,
+    servers: Vec<SocketAddr>,
+}
+
+impl From<SocketAddr> for Resolver {
+    fn from(server: SocketAddr) -> Self {
+        Self { servers: vec![server] }
+    }
+}
+
+/// `10.0.0.2:53 or 10.0.0.3:53`
+impl fmt::Display for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
+        f.write_str(&servers.join(" or "))
+    }
 }
 
 impl Resolver {
-    /// The first that the system asks; `None` where it does not say.
+    /// Those that the system asks; `None` where it does not say.
     pub fn of_the_system() -> Option<Self> {
         let text = std::fs::read("/etc/resolv.conf").ok()?;
         let config = resolv_conf::Config::parse(text).ok()?;
-        let server = config.nameservers.first().map(IpAddr::from)?;
-        Some(Self { server: SocketAddr::new(server, PORT) })
+        let servers: Vec<SocketAddr> =
+            config.nameservers.iter().map(|server| SocketAddr::new(IpAddr::from(server), PORT)).collect();
+        (!servers.is_empty()).then_some(Self { servers })
     }
 
     /// Addresses of a name.
@@ -67,33 +83,68 @@ impl Resolver {
     }
 
     async fn ask(&self, name: &str, kind: TYPE) -> Result<Vec<u8>, DnsFailure> {
-        let lost = DnsFailure::NoAnswer;
-        let words = |error: std::io::Error| lost(format!("{} cannot be asked: {error}", self.server));
-        let local: IpAddr =
-            if self.server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
-        let socket = UdpSocket::bind((local, 0)).await.map_err(words)?;
-        socket.connect(self.server).await.map_err(words)?;
-        for _ in 0..TRIES {
-            let id: u16 = rand::random();
-            let mut query = Packet::new_query(id);
-            query.set_flags(PacketFlag::RECURSION_DESIRED);
-            let question = Name::new(name).map_err(|error| lost(format!("{name}: {error}")))?;
-            query.questions.push(Question::new(question, QTYPE::TYPE(kind), QCLASS::CLASS(CLASS::IN), false));
-            let query = query.build_bytes_vec().map_err(|error| lost(error.to_string()))?;
-            socket.send(&query).await.map_err(words)?;
-            let mut answer = vec![0; 4096];
-            let Ok(received) = tokio::time::timeout(PATIENCE, socket.recv(&mut answer)).await else { continue };
-            answer.truncate(received.map_err(words)?);
-            let packet = Packet::parse(&answer).map_err(|error| lost(format!("{} answers nonsense: {error}", self.server)))?;
-            if packet.id() != id {
-                continue;
+        let mut silent = Vec::new();
+        for server in &self.servers {
+            match ask(*server, name, kind).await {
+                Err(DnsFailure::NoAnswer(reason)) => silent.push(reason),
+                answer => return answer,
             }
-            return match packet.rcode() {
-                RCODE::NoError => Ok(answer),
-                RCODE::NameError => Err(DnsFailure::NoSuchName(format!("{name} does not exist"))),
-                other => Err(lost(format!("{} answers {other:?} for {name}", self.server))),
-            };
         }
-        Err(lost(format!("{} does not answer", self.server)))
+        Err(DnsFailure::NoAnswer(silent.join("; ")))
+    }
+}
+
+async fn ask(server: SocketAddr, name: &str, kind: TYPE) -> Result<Vec<u8>, DnsFailure> {
+    let lost = DnsFailure::NoAnswer;
+    let words = |error: std::io::Error| lost(format!("{server} cannot be asked: {error}"));
+    let local: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((local, 0)).await.map_err(words)?;
+    socket.connect(server).await.map_err(words)?;
+    for _ in 0..TRIES {
+        let id: u16 = rand::random();
+        let mut query = Packet::new_query(id);
+        query.set_flags(PacketFlag::RECURSION_DESIRED);
+        let question = Name::new(name).map_err(|error| lost(format!("{name}: {error}")))?;
+        query.questions.push(Question::new(question, QTYPE::TYPE(kind), QCLASS::CLASS(CLASS::IN), false));
+        let query = query.build_bytes_vec().map_err(|error| lost(error.to_string()))?;
+        socket.send(&query).await.map_err(words)?;
+        let mut answer = vec![0; 4096];
+        let Ok(received) = tokio::time::timeout(PATIENCE, socket.recv(&mut answer)).await else { continue };
+        answer.truncate(received.map_err(words)?);
+        let packet = Packet::parse(&answer).map_err(|error| lost(format!("{server} answers nonsense: {error}")))?;
+        if packet.id() != id {
+            continue;
+        }
+        return match packet.rcode() {
+            RCODE::NoError => Ok(answer),
+            RCODE::NameError => Err(DnsFailure::NoSuchName(format!("{name} does not exist"))),
+            other => Err(lost(format!("{server} answers {other:?} for {name}"))),
+        };
+    }
+    Err(lost(format!("{server} does not answer")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn where_one_name_server_does_not_answer_the_next_is_asked() {
+        let next = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        // Nothing listens there: the kernel says so at once.
+        let gone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+        let resolver = Resolver { servers: vec![gone, next.local_addr().unwrap()] };
+        tokio::spawn(async move {
+            let mut query = vec![0; 512];
+            let (length, asker) = next.recv_from(&mut query).await.unwrap();
+            query.truncate(length);
+            // A reply that says that there is no such name.
+            (query[2], query[3]) = (query[2] | 0x80, 3);
+            next.send_to(&query, asker).await.unwrap();
+        });
+        let answer = resolver.addresses("api.prod.example.com").await;
+        assert_eq!(answer, Err(DnsFailure::NoSuchName("api.prod.example.com does not exist".into())));
+        let silent = Resolver::from(gone).addresses("api.prod.example.com").await;
+        assert!(matches!(silent, Err(DnsFailure::NoAnswer(reason)) if reason.starts_with(&gone.to_string())));
     }
 }

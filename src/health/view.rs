@@ -14,13 +14,13 @@ const NAME_COLUMN: usize = 24;
 const STATUS_COLUMN: usize = 7;
 /// Messages are never squeezed below this, whatever the terminal.
 const NARROWEST: usize = 24;
-/// With more nodes than this, only those that are not Ready are listed: the rest would scroll the answer away.
+/// With more nodes than this, only those that are not Ready are listed, and no more of them: the rest would scroll the answer away.
 const NODES_SHOWN: usize = 50;
 /// Checks that the closing sentence names: the table above it has them all.
 const NAMES_SHOWN: usize = 8;
 
 impl Report {
-    /// The tables of `-o table`, and the answer in one sentence. Nothing is left out that is wrong; the JSON has everything.
+    /// The tables of `-o table`, and the answer in one sentence. Long lists are cut; the JSON has everything.
     pub fn to_text(&self, style: TextStyle) -> String {
         let mut text = String::new();
         let column = self.checks.iter().map(|check| width(&check.name)).filter(|width| *width <= NAME_COLUMN).max();
@@ -109,7 +109,7 @@ fn write_check(text: &mut String, check: &Check, column: usize, style: TextStyle
 
 fn write_nodes(text: &mut String, nodes: &[Node], style: TextStyle) {
     let brief = nodes.len() > NODES_SHOWN;
-    let shown: Vec<&Node> = nodes.iter().filter(|node| !brief || node.ready == Some(false)).collect();
+    let shown: Vec<&Node> = nodes.iter().filter(|node| !brief || node.ready == Some(false)).take(NODES_SHOWN).collect();
     let rows: Vec<[String; 5]> = shown.iter().map(|node| row(node)).collect();
     let head = ["NODE", "GROUP", "ZONE", "READY", "VERSION"].map(str::to_owned);
     let mut columns = [0; 5];
@@ -132,7 +132,12 @@ fn write_nodes(text: &mut String, nodes: &[Node], style: TextStyle) {
     }
     if brief {
         let rest = nodes.len() - shown.len();
-        let words = if nodes.iter().any(|node| node.ready.is_none()) { "instances" } else { "nodes, all Ready" };
+        let unready = nodes.iter().filter(|node| node.ready == Some(false)).count() - shown.len();
+        let words = match unready {
+            _ if nodes.iter().any(|node| node.ready.is_none()) => "instances".to_owned(),
+            0 => "nodes, all Ready".to_owned(),
+            unready => format!("nodes, {unready} of them not Ready"),
+        };
         let more = if rows.is_empty() { "" } else { "more " };
         let _ = writeln!(text, "{rest} {more}{words}; -o json lists them.");
     }

@@ -24,6 +24,6 @@ pub use fields::{Field, OnChange, Value};
 pub use id::{Ref, ResourceId, ResourceKind};
 pub use names::{COMMON_LIMIT, aws_name, iam_path, named_thing, sha256};
 pub use resource::*;
-pub use security::{API, API_PORT};
+pub use security::{API, API_PORT, CONTROL_PLANE};
 pub use settings::{AddonSetting, ChartSource, ControlPlaneSettings, SettingsError};
 pub use slots::{fixed_addresses, slot_group_name};

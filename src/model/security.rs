@@ -12,7 +12,7 @@ use super::resource::{Direction, Kind, Peer, SecurityGroup, SecurityGroupRule};
 /// Port of the API server, on the slots and on the load balancer: workers know the API by one name and port, whichever way it leads.
 pub const API_PORT: u16 = 6443;
 
-pub(super) const CONTROL_PLANE: &str = "control-plane";
+pub const CONTROL_PLANE: &str = "control-plane";
 pub(super) const NODES: &str = "nodes";
 /// Logical name of the API's load balancer and of all that belongs to it: target group, listener, record, security group.
 pub const API: &str = "api";

@@ -71,7 +71,10 @@ impl<'a> FleetWatch<'a> {
             match &self.last {
                 // Two calls, whatever there is to ask.
                 Some(last) if templates_due => Ok(last.instances.clone()),
-                _ => aws.instances(cluster).await.map_err(OpsError::cloud("list the instances")),
+                _ => {
+                    let listed = aws.instances(cluster).await.map_err(OpsError::cloud("list the instances"))?;
+                    Ok::<_, OpsError>(listed.into_iter().filter(|instance| instance.state != "terminated").collect())
+                }
             }
         };
         let kubernetes = async {

@@ -63,7 +63,7 @@ impl Healthy {
 
     /// What a slot writes of etcd every minute; `more` is put into the member's status.
     fn etcd_says(&self, slot: &str, members: &[String], leader: Option<u64>, more: Json) {
-        let mut status = json!({ "leader": leader.unwrap_or_default(), "dbSize": 25_000_000, "dbSizeQuota": 2_147_483_648_u64 });
+        let mut status = json!({ "leader": leader.unwrap_or_default(), "dbSize": 25_000_000, "dbSizeQuota": 4_294_967_296_u64 });
         status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let members = members.iter().zip(1..).map(|(name, id): (_, u64)| json!({ "ID": id, "name": name })).collect::<Vec<_>>();
         let document = json!({

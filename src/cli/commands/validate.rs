@@ -40,7 +40,7 @@ pub(super) async fn validate(cli: &Cli, args: &ValidateArgs, streams: &mut Strea
     let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
     let options =
         ValidateOptions { scope: Scope { groups: args.groups.clone(), allow_unready: args.allow_unready }, wait: args.wait };
-    let probe = OverHttps { patience: PATIENCE, resolver: args.resolver.map(|server| Resolver { server }) };
+    let probe = OverHttps { patience: PATIENCE, resolver: args.resolver.map(Resolver::from) };
     let report = {
         let environment = session.environment(&progress, &operator, &stop);
         let teller = Teller {
@@ -105,7 +105,7 @@ pub(super) struct OverHttps {
 
 impl OverHttps {
     fn resolver_to_ask(&self) -> Option<Resolver> {
-        self.resolver.or_else(Resolver::of_the_system)
+        self.resolver.clone().or_else(Resolver::of_the_system)
     }
 }
 
@@ -141,7 +141,7 @@ impl ApiProbe for OverHttps {
         if self.resolver.is_none() && kube::is_behind_proxy(&api_url("kubernetes")) {
             return None;
         }
-        Some(self.resolver_to_ask().map_or_else(|| "the system".to_owned(), |resolver| resolver.server.to_string()))
+        Some(self.resolver_to_ask().map_or_else(|| "the system".to_owned(), |resolver| resolver.to_string()))
     }
 
     async fn addresses(&self, name: &str) -> Result<Vec<Ipv4Addr>, DnsFailure> {

@@ -59,6 +59,24 @@ where
     }
 }
 
+/// Conditions that are a problem when they are true: those of the kubelet and of cloud controllers, then those of node-problem-detector.
+/// Others set conditions that are true when all is well (the node monitoring agent of AWS: `KernelReady`, `StorageReady`).
+const PROBLEMS: [&str; 13] = [
+    "MemoryPressure",
+    "DiskPressure",
+    "PIDPressure",
+    "NetworkUnavailable",
+    "KernelDeadlock",
+    "ReadonlyFilesystem",
+    "FrequentKubeletRestart",
+    "FrequentDockerRestart",
+    "FrequentContainerdRestart",
+    "FrequentUnregisterNetDevice",
+    "KubeletUnhealthy",
+    "ContainerRuntimeUnhealthy",
+    "CorruptDockerOverlay2",
+];
+
 pub(super) const NODES: &str = "/api/v1/nodes";
 
 pub(super) async fn nodes(client: &Client) -> Result<Listed<KubeNode>, Error> {
@@ -164,7 +182,10 @@ impl From<Node> for KubeNode {
             Some(ready) => Some(ready.words()),
         };
         // Of a node that is silent all conditions are `Unknown`: `Ready` says so already.
-        let others = status.conditions.iter().filter(|condition| condition.kind != "Ready" && condition.status == "True");
+        let others = status
+            .conditions
+            .iter()
+            .filter(|condition| PROBLEMS.contains(&condition.kind.as_str()) && condition.status == "True");
         Self {
             pressures: others.map(|condition| format!("{}: {}", condition.kind, condition.words())).collect(),
             name: metadata.name,
@@ -174,5 +195,30 @@ impl From<Node> for KubeNode {
             not_ready,
             kubelet_version: status.node_info.kubelet_version,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{KubeNode, Node};
+
+    #[test]
+    fn only_conditions_that_name_a_problem_are_one() {
+        let condition = |kind: &str, status: &str| json!({ "type": kind, "status": status, "reason": "Because" });
+        let node: Node = serde_json::from_value(json!({
+            "metadata": { "name": "i-1" },
+            "status": { "conditions": [
+                condition("MemoryPressure", "False"),
+                condition("DiskPressure", "True"),
+                condition("KernelDeadlock", "True"),
+                condition("KernelReady", "True"),
+                condition("StorageReady", "True"),
+                condition("Ready", "True"),
+            ] },
+        }))
+        .unwrap();
+        assert_eq!(KubeNode::from(node).pressures, ["DiskPressure: Because", "KernelDeadlock: Because"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What runs in `kube-system`, from the owner to the reason of a container.
+//! What the cluster itself runs, from the owner to the reason of a container.
 //!
 //! Pods are listed only where a deployment or daemon set has too few, and where no node has them yet: a list of all would be most of
 //! what the API server has.
@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use ::kube::api::ListParams;
 use ::kube::{Client, Error};
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::health::{Pod, Workload};
+use crate::health::{Pod, StaticPod, Workload};
 
 use super::lists::{Condition, list};
 
@@ -19,41 +20,49 @@ use super::lists::{Condition, list};
 const LOOKED_AT: usize = 12;
 const CONCURRENCY: usize = 4;
 
-const SYSTEM_PODS: &str = "/api/v1/namespaces/kube-system/pods";
+/// Where the cluster itself runs: Calico and Flannel have a namespace of their own.
+const NAMESPACES: [&str; 3] = ["kube-system", "calico-system", "kube-flannel"];
+
 pub(super) const ALL_PODS: &str = "/api/v1/pods";
 
 /// Chooses the pods that no node has, or whose images are being pulled.
 pub(super) const PENDING: &str = "status.phase=Pending";
 
+fn pods_of(namespace: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/pods")
+}
+
 pub(super) async fn workloads(client: &Client) -> Result<Vec<Workload>, Error> {
-    let of_kind = |plural: &str, kind: &'static str| {
-        let path = format!("/apis/apps/v1/namespaces/kube-system/{plural}");
-        async move { list(client, &path, ListParams::default(), |owner: Owner| Some((kind, owner))).await }
+    let of_kind = |namespace: &'static str, plural: &str, kind: &'static str| {
+        let path = format!("/apis/apps/v1/namespaces/{namespace}/{plural}");
+        async move { Ok::<_, Error>(list(client, &path, ListParams::default(), |owner: Owner| Some((kind, owner))).await?.items) }
     };
-    let (daemon_sets, deployments) = tokio::try_join!(of_kind("daemonsets", "DaemonSet"), of_kind("deployments", "Deployment"))?;
-    let owners: Vec<(&str, Owner)> = daemon_sets.items.into_iter().chain(deployments.items).collect();
+    let owners = try_join_all(NAMESPACES.map(|namespace| async move {
+        let (daemon_sets, deployments) =
+            tokio::try_join!(of_kind(namespace, "daemonsets", "DaemonSet"), of_kind(namespace, "deployments", "Deployment"))?;
+        Ok::<_, Error>(daemon_sets.into_iter().chain(deployments).map(move |(kind, owner)| (namespace, kind, owner)))
+    }))
+    .await?;
     let mut weak = 0;
-    let looked: Vec<(Workload, Option<String>)> = owners
+    let looked: Vec<_> = owners
         .into_iter()
-        .map(|(kind, owner)| {
-            let Owner { metadata, spec, status } = owner;
-            let (wanted, available) = match kind {
-                "DaemonSet" => (status.desired_number_scheduled, status.number_available),
-                _ => (spec.replicas.unwrap_or(1), status.available_replicas),
-            };
-            let workload = Workload { name: format!("{kind}/{}", metadata.name), wanted, available, troubled: Vec::new() };
-            weak += usize::from(available < wanted);
-            let look = available < wanted && weak <= LOOKED_AT;
-            let selector = spec.selector.match_labels.iter().map(|(name, value)| format!("{name}={value}"));
-            (workload, look.then(|| selector.collect::<Vec<_>>().join(",")).filter(|selector| !selector.is_empty()))
+        .flatten()
+        .map(|(namespace, kind, owner)| {
+            let selector = owner.selector();
+            let workload = owner.workload(kind);
+            weak += usize::from(workload.available < workload.wanted);
+            let look = workload.available < workload.wanted && weak <= LOOKED_AT;
+            (workload, selector.filter(|_| look).map(|selector| (pods_of(namespace), selector)))
         })
         .collect();
     stream::iter(looked)
-        .map(|(workload, selector)| async move {
-            let Some(selector) = selector else { return Ok(workload) };
+        .map(|(workload, look)| async move {
+            let Some((path, selector)) = look else { return Ok(workload) };
             let params = ListParams::default().labels(&selector);
-            let troubled = list(client, SYSTEM_PODS, params, PodObject::troubled).await?.items;
-            Ok(Workload { troubled, ..workload })
+            let pods = list(client, &path, params, |pod: PodObject| Some((pod.changed_at(), pod.troubled()))).await?;
+            let (changed, troubled): (Vec<_>, Vec<_>) = pods.items.into_iter().unzip();
+            let changed_at = changed.into_iter().flatten().chain(workload.changed_at).max();
+            Ok(Workload { changed_at, troubled: Some(troubled.into_iter().flatten().collect()), ..workload })
         })
         .buffered(CONCURRENCY)
         .try_collect()
@@ -61,9 +70,9 @@ pub(super) async fn workloads(client: &Client) -> Result<Vec<Workload>, Error> {
 }
 
 /// Static pods: kubeadm labels them so.
-pub(super) async fn control_plane(client: &Client) -> Result<Vec<Pod>, Error> {
+pub(super) async fn control_plane(client: &Client) -> Result<Vec<StaticPod>, Error> {
     let params = ListParams::default().labels("tier=control-plane");
-    Ok(list(client, SYSTEM_PODS, params, PodObject::troubled).await?.items)
+    Ok(list(client, &pods_of("kube-system"), params, PodObject::static_pod).await?.items)
 }
 
 pub(super) async fn pending(client: &Client) -> Result<Vec<Pod>, Error> {
@@ -72,7 +81,7 @@ pub(super) async fn pending(client: &Client) -> Result<Vec<Pod>, Error> {
 
 #[derive(Deserialize)]
 struct Owner {
-    metadata: Named,
+    metadata: OwnerMetadata,
     #[serde(default)]
     spec: OwnerSpec,
     #[serde(default)]
@@ -80,15 +89,18 @@ struct Owner {
 }
 
 #[derive(Deserialize)]
-struct Named {
+#[serde(rename_all = "camelCase")]
+struct OwnerMetadata {
     name: String,
+    creation_timestamp: Option<Timestamp>,
 }
 
 #[derive(Deserialize, Default)]
+#[serde(default)]
 struct OwnerSpec {
     replicas: Option<u32>,
-    #[serde(default)]
     selector: Selector,
+    template: Template,
 }
 
 #[derive(Deserialize, Default)]
@@ -99,11 +111,49 @@ struct Selector {
 }
 
 #[derive(Deserialize, Default)]
+#[serde(default)]
+struct Template {
+    spec: PodSpec,
+}
+
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct OwnerStatus {
     desired_number_scheduled: u32,
     number_available: u32,
     available_replicas: u32,
+    conditions: Vec<OwnerCondition>,
+}
+
+/// Of a deployment; daemon sets have none.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnerCondition {
+    last_transition_time: Option<Timestamp>,
+}
+
+impl Owner {
+    fn selector(&self) -> Option<String> {
+        let labels: Vec<String> = self.spec.selector.match_labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        Some(labels.join(",")).filter(|selector| !selector.is_empty())
+    }
+
+    fn workload(self, kind: &str) -> Workload {
+        let Self { metadata, spec, status } = self;
+        let (wanted, available) = match kind {
+            "DaemonSet" => (status.desired_number_scheduled, status.number_available),
+            _ => (spec.replicas.unwrap_or(1), status.available_replicas),
+        };
+        let transitions = status.conditions.into_iter().filter_map(|condition| condition.last_transition_time);
+        Workload {
+            name: format!("{kind}/{}", metadata.name),
+            wanted,
+            available,
+            version: spec.template.spec.version(),
+            changed_at: transitions.chain(metadata.creation_timestamp).max(),
+            troubled: None,
+        }
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -124,6 +174,14 @@ struct PodMetadata {
     #[serde(default)]
     resource_version: String,
     creation_timestamp: Option<Timestamp>,
+    deletion_timestamp: Option<Timestamp>,
+    #[serde(default)]
+    labels: PodLabels,
+}
+
+#[derive(Clone, Deserialize, Default)]
+struct PodLabels {
+    component: Option<String>,
 }
 
 #[derive(Clone, Deserialize, Default)]
@@ -131,6 +189,22 @@ struct PodMetadata {
 struct PodSpec {
     node_name: Option<String>,
     priority_class_name: String,
+    containers: Vec<Container>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Container {
+    #[serde(default)]
+    image: String,
+}
+
+impl PodSpec {
+    /// The tag of the first image: `v1.36.2` of `registry.k8s.io/kube-proxy:v1.36.2`.
+    fn version(&self) -> Option<String> {
+        let name = self.containers.first()?.image.rsplit('/').next()?;
+        let (_, tag) = name.split('@').next()?.split_once(':')?;
+        Some(tag.to_owned())
+    }
 }
 
 #[derive(Clone, Deserialize, Default)]
@@ -190,8 +264,29 @@ impl PodObject {
         self.metadata.resource_version.clone()
     }
 
-    /// `None` for a pod that is well, or that has done its work.
+    /// When it was made or deleted, whichever is later.
+    fn changed_at(&self) -> Option<Timestamp> {
+        self.metadata.creation_timestamp.max(self.metadata.deletion_timestamp)
+    }
+
+    fn static_pod(self) -> Option<StaticPod> {
+        Some(StaticPod {
+            component: self.metadata.labels.component.clone()?,
+            node: self.spec.node_name.clone(),
+            version: self.spec.version(),
+            trouble: self.in_trouble(),
+        })
+    }
+
+    /// `None` for a pod that is well, or that has done its work: one that is on its way out, or failed, is replaced by another.
     pub(super) fn troubled(self) -> Option<Pod> {
+        if self.metadata.deletion_timestamp.is_some() || self.status.phase == "Failed" {
+            return None;
+        }
+        self.in_trouble()
+    }
+
+    fn in_trouble(self) -> Option<Pod> {
         let trouble = self.status.trouble()?;
         Some(Pod {
             namespace: self.metadata.namespace,
@@ -211,6 +306,10 @@ impl PodStatus {
             return None;
         }
         if let Some(scheduled) = condition("PodScheduled").filter(|scheduled| scheduled.status == "False") {
+            // Somebody holds it back on purpose, until he takes its gates away.
+            if scheduled.reason.as_deref() == Some("SchedulingGated") {
+                return None;
+            }
             return Some(format!("not scheduled: {}", scheduled.words()));
         }
         let containers = self.init_container_statuses.iter().chain(&self.container_statuses);
@@ -243,5 +342,70 @@ impl ContainerStatus {
         };
         let restarts = if *restart_count > 0 { format!(", {restart_count} restarts") } else { String::new() };
         Some(format!("container {name}: {words}{restarts}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::{Owner, PodObject};
+
+    fn pod(metadata: Json, status: Json) -> PodObject {
+        let mut pod = json!({ "metadata": { "name": "a", "namespace": "kube-system" }, "status": status,
+            "spec": { "nodeName": "i-1", "containers": [{ "image": "registry.example.com:5000/kube-proxy:v1.36.2@sha256:00" }] } });
+        pod["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
+        serde_json::from_value(pod).unwrap()
+    }
+
+    fn not_ready() -> Json {
+        json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "False", "reason": "ContainersNotReady" }] })
+    }
+
+    #[test]
+    fn what_is_on_its_way_out_or_failed_is_replaced_by_another() {
+        assert_eq!(pod(json!({}), not_ready()).troubled().unwrap().trouble, "Running, not ready: ContainersNotReady");
+        assert_eq!(pod(json!({ "deletionTimestamp": "2026-11-27T00:00:00Z" }), not_ready()).troubled(), None);
+        let evicted = json!({ "phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory." });
+        assert_eq!(pod(json!({}), evicted.clone()).troubled(), None);
+        let fixed = pod(json!({ "labels": { "component": "kube-scheduler" } }), evicted).static_pod().unwrap();
+        assert_eq!(fixed.trouble.unwrap().trouble, "Evicted: The node was low on resource: memory.", "nothing replaces it");
+    }
+
+    #[test]
+    fn a_pod_that_somebody_holds_back_waits_for_no_node() {
+        let waits = |reason: &str| {
+            let scheduled = json!({ "type": "PodScheduled", "status": "False", "reason": reason });
+            pod(json!({}), json!({ "phase": "Pending", "conditions": [scheduled] })).troubled()
+        };
+        assert_eq!(waits("SchedulingGated"), None);
+        assert_eq!(waits("Unschedulable").unwrap().trouble, "not scheduled: Unschedulable");
+    }
+
+    #[test]
+    fn the_tag_of_an_image_is_its_version() {
+        let tag = |image: &str| {
+            let mut pod = pod(json!({}), not_ready());
+            pod.spec.containers[0].image = image.to_owned();
+            pod.spec.version()
+        };
+        assert_eq!(tag("registry.example.com:5000/kube-proxy:v1.36.2@sha256:00").as_deref(), Some("v1.36.2"));
+        assert_eq!(tag("registry.example.com:5000/kube-proxy"), None);
+        assert_eq!(tag("kube-proxy@sha256:00"), None);
+    }
+
+    #[test]
+    fn a_workload_tells_when_it_last_changed() {
+        let owner: Owner = serde_json::from_value(json!({
+            "metadata": { "name": "coredns", "creationTimestamp": "2026-11-01T00:00:00Z" },
+            "spec": { "replicas": 2 },
+            "status": { "availableReplicas": 1, "conditions": [
+                { "type": "Progressing", "lastTransitionTime": "2026-11-02T00:00:00Z" },
+                { "type": "Available", "lastTransitionTime": "2026-11-03T00:00:00Z" }] },
+        }))
+        .unwrap();
+        let workload = owner.workload("Deployment");
+        assert_eq!((workload.wanted, workload.available), (2, 1));
+        assert_eq!(workload.changed_at, "2026-11-03T00:00:00Z".parse().ok());
     }
 }

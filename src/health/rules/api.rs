@@ -1,10 +1,10 @@
 //! The Kubernetes API answers: by its name, and by its load balancer.
 
-use crate::model::{Kind, ResourceId};
+use crate::model::{API, CONTROL_PLANE, Kind, ResourceId};
 
 use super::super::report::{Check, Findings};
 use super::super::{EndpointKind, KubernetesView, Snapshot};
-use super::{count, has_failed};
+use super::{count, has_failed, is_slot, is_unknown};
 
 const NAME: &str = "api";
 
@@ -21,13 +21,15 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
                 return check;
             }
             let mut findings = Findings::default();
+            let mut refused = false;
             for endpoint in &snapshot.endpoints {
                 let Err(reason) = &endpoint.certificate else { continue };
                 let (way, known) = match endpoint.kind {
-                    EndpointKind::Name => ("its name", has_failed(before, "dns")),
+                    EndpointKind::Name => ("its name", has_failed(before, "dns") || is_unknown(before, "dns")),
                     EndpointKind::LoadBalancer => ("the load balancer", has_failed(before, "targets")),
                 };
                 if !known {
+                    refused |= is_refusal(reason);
                     findings.add(&endpoint.host, format!("not reached by {way}, {}: {reason}", endpoint.host));
                 }
             }
@@ -40,6 +42,11 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
             }
             if findings.is_empty() {
                 return Check::ok(NAME, format!("{address} answers: {version}"));
+            }
+            if !refused {
+                let todo = "the way may be closed only from here: try it from where clients of the cluster are (VPN, proxy)";
+                return Check::warning(NAME, format!("{address} answers ({version}), but not by every way from here"), findings)
+                    .todo(todo);
             }
             Check::failed(NAME, format!("{address} answers ({version}), but not by every way"), findings)
                 .todo("look at `dns` and `targets`, and at the security groups of the load balancer")
@@ -66,20 +73,34 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
     }
 }
 
-/// What leads to the API, or makes it.
-const WAY: [Kind; 11] = [
-    Kind::InternetGateway,
-    Kind::Route,
-    Kind::RouteTableAssociation,
-    Kind::SecurityGroup,
-    Kind::SecurityGroupRule,
-    Kind::LoadBalancer,
-    Kind::Listener,
-    Kind::TargetGroup,
-    Kind::Target,
-    Kind::NetworkInterface,
-    Kind::AutoscalingGroup,
-];
+/// Whether somebody at the end of the way turned it down. Silence, a name that is not seen, or a proxy that says no may be only so
+/// from here.
+fn is_refusal(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    !reason.contains("proxy") && ["connection refused", "connection reset"].iter().any(|words| reason.contains(words))
+}
+
+/// Whether a resource leads to the API, or makes it.
+pub(in super::super) fn is_on_the_way(id: &ResourceId, snapshot: &Snapshot) -> bool {
+    let guards = |group: &str| group == API || group == CONTROL_PLANE;
+    match id.kind {
+        Kind::InternetGateway
+        | Kind::Route
+        | Kind::RouteTableAssociation
+        | Kind::LoadBalancer
+        | Kind::Listener
+        | Kind::TargetGroup
+        | Kind::Target => true,
+        Kind::NetworkInterface | Kind::AutoscalingGroup => is_slot(&id.name, snapshot),
+        Kind::SecurityGroup => guards(&id.name),
+        // `control-plane:API from api`, `api:everything out`.
+        Kind::SecurityGroupRule => id
+            .name
+            .split_once(':')
+            .is_some_and(|(group, rule)| guards(group) && (rule.starts_with("API") || rule.starts_with("everything out"))),
+        _ => false,
+    }
+}
 
 /// Whether a check that has failed can be why the API does not answer.
 fn explains(name: &str, snapshot: &Snapshot, before: &[Check]) -> bool {
@@ -88,7 +109,7 @@ fn explains(name: &str, snapshot: &Snapshot, before: &[Check]) -> bool {
         "targets" => !snapshot.targets.iter().flatten().any(|target| target.state == "healthy"),
         "resources" => {
             let resources = before.iter().filter(|check| check.name == name).flat_map(|check| &check.resources);
-            resources.filter_map(|id| ResourceId::parse(id)).any(|id| WAY.contains(&id.kind))
+            resources.filter_map(|id| ResourceId::parse(id)).any(|id| is_on_the_way(&id, snapshot))
         }
         _ => true,
     }

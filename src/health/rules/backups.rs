@@ -2,9 +2,11 @@
 
 use jiff::SignedDuration;
 
+use crate::cloud::InstanceStatus;
+
 use super::super::Snapshot;
 use super::super::report::{Check, Findings};
-use super::{minute, since, span};
+use super::{is_slot, minute, since, span};
 
 const NAME: &str = "backups";
 
@@ -34,14 +36,21 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
             Check::failed(NAME, format!("the newest snapshot was taken {} ago", span(age)), findings).todo(todo)
         }
         None => {
-            let slots: Vec<String> = snapshot.cluster.slots().into_iter().map(|slot| slot.name).collect();
-            let control_planes = snapshot
-                .instances
+            let instances = match &snapshot.instances {
+                Ok(instances) => instances,
+                Err(reason) => {
+                    return Check::unknown(NAME, "no snapshot yet, and the control planes could not be looked at", reason);
+                }
+            };
+            let control_planes: Vec<&InstanceStatus> = instances
                 .iter()
-                .flatten()
-                .filter(|instance| instance.group.as_ref().is_some_and(|group| slots.contains(group)));
-            let oldest = control_planes.filter_map(|instance| instance.launched_at).min();
-            match oldest {
+                .filter(|instance| matches!(instance.state.as_str(), "pending" | "running"))
+                .filter(|instance| instance.group.as_deref().is_some_and(|group| is_slot(group, snapshot)))
+                .collect();
+            if control_planes.is_empty() {
+                return Check::skipped(NAME, "there is no control plane to take a snapshot (see group)");
+            }
+            match control_planes.iter().filter_map(|instance| instance.launched_at).min() {
                 Some(launched) if since(snapshot.now, launched) >= late => {
                     findings.explain(format!("the spec wants one every {}", snapshot.cluster.backups.interval));
                     Check::failed(NAME, "there is no snapshot", findings).todo(todo)

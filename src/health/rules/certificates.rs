@@ -1,5 +1,7 @@
 //! What the API server presents, and the authorities in the state: signed by the cluster's CA, for the right names, and not about to end.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
 use super::super::report::{Check, Findings};
@@ -11,18 +13,22 @@ const NAME: &str = "certificates";
 /// Whoever hears of it has still time to do something.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+const REBOOT: &str = "reboot the control planes, one after the other: each makes its certificates anew when it starts";
+/// Reboots do not help there: certificates are signed by the authority that the state has.
+const NEW_AUTHORITY: &str = "give the cluster a new authority before it ends (kubernetes.io, \"Manual Rotation of CA Certificates\"): a reboot does not renew it";
+
 pub(super) fn check(snapshot: &Snapshot) -> Check {
-    let mut faults = Findings::default();
-    let mut soon = Findings::default();
-    let mut first = None;
+    let (mut faults, mut soon) = (Findings::default(), Findings::default());
+    let (mut mend, mut prepare) = (Vec::new(), Vec::new());
     let authorities = snapshot.authorities.as_deref().unwrap_or_default();
     for (file, ends) in authorities {
         let left = since(*ends, snapshot.now);
         if left.is_negative() {
             faults.add(format!("pki/{file}"), format!("pki/{file} has been expired since {}", minute(*ends)));
-            first = first.or(Some("renew the authorities: certificates of an expired authority are accepted by nobody"));
+            mend.push(NEW_AUTHORITY);
         } else if left < SOON {
             soon.add(format!("pki/{file}"), format!("pki/{file} ends in {}, at {}", span(left), minute(*ends)));
+            prepare.push(NEW_AUTHORITY);
         }
     }
     let mut presented = snapshot.endpoints.iter().filter_map(|endpoint| Some((endpoint, endpoint.certificate.as_ref().ok()?)));
@@ -37,21 +43,21 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
             let (line, todo) = explain(endpoint, certificate, fault);
             faults.add(&endpoint.host, line);
             faults.quote(described(endpoint, certificate));
-            first = first.or(Some(todo));
+            mend.push(todo);
         } else {
             let left = since(certificate.not_after, snapshot.now);
             if left < SOON {
                 let ends = minute(certificate.not_after);
                 soon.add(&endpoint.host, format!("{} presents one that ends in {}, at {ends}", endpoint.host, span(left)));
+                prepare.push(REBOOT);
             }
         }
     }
     if !faults.is_empty() {
-        return Check::failed(NAME, "a certificate is not accepted", faults).todo(first.unwrap_or_default());
+        return Check::failed(NAME, "a certificate is not accepted", faults).todo(each(mend));
     }
     if !soon.is_empty() {
-        return Check::warning(NAME, "a certificate ends soon", soon)
-            .todo("reboot the control planes, one after the other: each makes its certificates anew when it starts");
+        return Check::warning(NAME, "a certificate ends soon", soon).todo(each(prepare));
     }
     match seen.iter().map(|certificate| certificate.not_after).min() {
         Some(ends) => Check::ok(NAME, format!("signed by the cluster's CA, valid for {}", span(since(ends, snapshot.now)))),
@@ -59,13 +65,19 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
     }
 }
 
+/// What to do about each finding, once.
+fn each(mut todo: Vec<&str>) -> String {
+    let mut seen = BTreeSet::new();
+    todo.retain(|words| seen.insert(*words));
+    todo.join("; ")
+}
+
 fn explain(endpoint: &Endpoint, certificate: &Presented, fault: &CertificateFault) -> (String, &'static str) {
     let host = &endpoint.host;
     match fault {
-        CertificateFault::Expired => (
-            format!("{host} presents a certificate that has been expired since {}", minute(certificate.not_after)),
-            "reboot the control planes, one after the other: each makes its certificates anew when it starts",
-        ),
+        CertificateFault::Expired => {
+            (format!("{host} presents a certificate that has been expired since {}", minute(certificate.not_after)), REBOOT)
+        }
         CertificateFault::NotYetValid => (
             format!("{host} presents a certificate that is valid from {} on", minute(certificate.not_before)),
             "look at the clocks: of this machine, and of the control planes",

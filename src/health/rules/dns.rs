@@ -8,11 +8,12 @@ use crate::plan::Action;
 use crate::spec::DnsVisibility;
 
 use super::super::report::{Check, Findings};
-use super::super::{Delegation, DnsFailure, Snapshot};
+use super::super::{Delegation, DnsFailure, EndpointKind, Snapshot};
 use super::count;
 use super::resources::shown;
 
 const NAME: &str = "dns";
+const ASK_ANOTHER: &str = "name a resolver that can be asked from here with --resolver";
 
 pub(super) fn check(snapshot: &Snapshot) -> Check {
     let Some(name) = snapshot.cluster.api_name() else {
@@ -55,11 +56,17 @@ fn answer(name: &str, snapshot: &Snapshot) -> Check {
     let points = format!("{name} points at {}", target(snapshot));
     let Some(dns) = &snapshot.dns else { return Check::ok(NAME, points) };
     let resolver = &dns.resolver;
+    // Whatever this resolver does not say: a server of the cluster has answered by that name.
+    let is_used = snapshot.endpoints.iter().any(|endpoint| endpoint.kind == EndpointKind::Name && endpoint.is_usable());
+    let unsaid = |message: String, reason: &DnsFailure, todo: &str| match is_used {
+        true => Check { evidence: vec![format!("{resolver}: {reason}")], ..Check::ok(NAME, format!("{name} leads to the API")) },
+        false => Check::unknown(NAME, message, reason.to_string()).todo(todo),
+    };
     let expected = match &dns.expected {
         Ok(expected) => expected,
         Err(reason) => {
             let message = format!("{points}, whose addresses {resolver} does not tell");
-            return Check::unknown(NAME, message, reason.to_string());
+            return unsaid(message, reason, ASK_ANOTHER);
         }
     };
     let mut findings = Findings::default();
@@ -76,13 +83,15 @@ fn answer(name: &str, snapshot: &Snapshot) -> Check {
             findings.quote(format!("{resolver}: {reason}"));
             format!("{resolver} knows no address of {name}")
         }
-        Err(DnsFailure::NoSuchName(reason)) => {
-            return Check::unknown(NAME, format!("{points}, in a private zone that {resolver} does not see"), reason)
-                .todo("ask from inside the VPC, or a resolver of it with --resolver");
+        Err(reason @ DnsFailure::NoSuchName(_)) => {
+            return unsaid(
+                format!("{points}, in a private zone that {resolver} does not see"),
+                reason,
+                "ask from inside the VPC, or a resolver of it with --resolver",
+            );
         }
-        Err(DnsFailure::NoAnswer(reason)) => {
-            return Check::unknown(NAME, format!("{points}; what name servers say could not be found out"), reason)
-                .todo("name a resolver that can be asked from here with --resolver");
+        Err(reason @ DnsFailure::NoAnswer(_)) => {
+            return unsaid(format!("{points}; what name servers say could not be found out"), reason, ASK_ANOTHER);
         }
     };
     let mut todo = "wait for the TTL of an old answer to pass; then look which server the resolver asks".to_owned();

@@ -18,8 +18,6 @@ const NAME: &str = "etcd";
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// Part of the quota from which on a person should know.
 const FULL_PERCENT: u64 = 80;
-/// `--quota-backend-bytes` where the member does not tell it (before etcd 3.6).
-const DEFAULT_QUOTA: u64 = 2 << 30;
 
 pub(super) fn check(snapshot: &Snapshot) -> Check {
     let reports = match &snapshot.etcd {
@@ -30,32 +28,46 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
     if fresh.is_empty() {
         return without_reports(snapshot, reports);
     }
-    let with_leader = fresh.iter().filter(|report| status(report).is_some_and(|status| status.leader != 0)).count();
-    let mut findings = Findings::default();
     let slots: Vec<String> = snapshot.cluster.slots().into_iter().map(|slot| slot.name).collect();
+    let mut findings = Findings::default();
+    let mut silent = Findings::default();
     for slot in &slots {
         let report = reports.iter().find(|report| report.slot == *slot);
-        if let Some(words) = trouble(report, snapshot) {
-            findings.add(slot, format!("{slot}: {words}"));
+        match trouble(report, snapshot) {
+            Some(Trouble::Silent(words)) => silent.add(slot, format!("{slot}: {words}")),
+            Some(Trouble::Said(words)) => findings.add(slot, format!("{slot}: {words}")),
+            None => {}
         }
     }
-    if with_leader == 0 {
-        for report in &fresh {
-            status(report)
-                .into_iter()
-                .flat_map(|status| &status.errors)
-                .for_each(|error| findings.quote(format!("{}: {error}", report.slot)));
+    let said = || fresh.iter().filter_map(|report| status(report));
+    let api_reads_it = matches!(failing(snapshot), Some(Ok(failing)) if failing.is_empty());
+    if said().all(|status| status.leader == 0) && !api_reads_it {
+        // A member that has lost its leader says so. Where none answers, that is known only if none is silent.
+        if said().next().is_some() || silent.is_empty() {
+            return without_leader(&fresh, findings.and(silent), snapshot);
         }
-        return Check::failed(NAME, "etcd has no leader: there is no quorum, and nothing can be read or written", findings).todo(format!(
-            "bring back the control planes that are missing: with their volumes they take up where they were. Where volumes are lost, \
-             `kclust restore {} --from latest`",
-            snapshot.cluster.name
-        ));
+        return Check::undecided(NAME, "no member of etcd has told whether there is a leader", findings.and(silent)).todo(
+            "look on the control planes whether etcd runs (`crictl ps`) and whether they reach S3 (`journalctl -u kclust-tend`)",
+        );
     }
-    judge(&fresh, &slots, findings, snapshot)
+    judge(&fresh, &slots, findings, silent, snapshot)
 }
 
-fn judge(fresh: &[&EtcdReport], slots: &[String], mut findings: Findings, snapshot: &Snapshot) -> Check {
+/// No quorum, by the word of a member or because none answers.
+fn without_leader(fresh: &[&EtcdReport], mut findings: Findings, snapshot: &Snapshot) -> Check {
+    for report in fresh {
+        let errors = status(report).into_iter().flat_map(|status| &status.errors);
+        errors.for_each(|error| findings.quote(format!("{}: {error}", report.slot)));
+    }
+    Check::failed(NAME, "etcd has no leader: there is no quorum, and nothing can be read or written", findings).todo(format!(
+        "bring back the control planes that are missing: with their volumes they take up where they were. Where volumes are lost, \
+         `kclust restore {} --from latest`",
+        snapshot.cluster.name
+    ))
+}
+
+/// There is a leader; or nobody says that there is none, and the API server reads etcd.
+fn judge(fresh: &[&EtcdReport], slots: &[String], mut findings: Findings, silent: Findings, snapshot: &Snapshot) -> Check {
     let mut todo = "look at etcd on that control plane: `crictl logs` of etcd, `journalctl -u kclust-boot`";
     let list = fresh.iter().find_map(|report| report.members.as_ref()).map(|list| &list.members);
     let members: BTreeSet<&str> = list.into_iter().flatten().map(|member| member.name.as_str()).collect();
@@ -88,25 +100,39 @@ fn judge(fresh: &[&EtcdReport], slots: &[String], mut findings: Findings, snapsh
         findings.explain(format!("alarm {words}"));
         todo = mend;
     }
-    let leader = fresh.iter().filter_map(|report| status(report)).map(|status| status.leader).find(|leader| *leader != 0);
-    let leader =
-        leader.and_then(|id| list?.iter().find(|member| member.id == id)).map_or("elected", |member| member.name.as_str());
-    let largest = fresh.iter().filter_map(|report| status(report)).max_by_key(|status| status.db_size);
-    let size = largest.map_or(0, |status| status.db_size);
-    let quota = largest.map(|status| status.db_size_quota).filter(|quota| *quota > 0).unwrap_or(DEFAULT_QUOTA);
-    let words = format!(
-        "{} of {}, leader {leader}, database {}",
-        slots.iter().filter(|slot| members.contains(slot.as_str())).count(),
-        count(slots.len(), "member"),
-        mebibytes(size)
-    );
-    if !findings.is_empty() {
-        return Check::failed(NAME, words, findings).todo(todo);
+    let mut words = match list {
+        Some(_) => {
+            let slots_in = slots.iter().filter(|slot| members.contains(slot.as_str())).count();
+            format!("{slots_in} of {}", count(slots.len(), "member"))
+        }
+        None => "the members are not known".to_owned(),
+    };
+    let statuses = || fresh.iter().filter_map(|report| status(report));
+    if let Some(leader) = statuses().map(|status| status.leader).find(|leader| *leader != 0) {
+        let name = list.and_then(|list| list.iter().find(|member| member.id == leader));
+        words = format!("{words}, leader {}", name.map_or("elected", |member| member.name.as_str()));
     }
-    if size * 100 >= quota * FULL_PERCENT {
-        findings.explain(format!("the database has {} of {}", mebibytes(size), mebibytes(quota)));
-        return Check::warning(NAME, words, findings)
+    let largest = statuses().max_by_key(|status| status.db_size);
+    if let Some(status) = largest {
+        words = format!("{words}, database {}", mebibytes(status.db_size));
+    }
+    if !findings.is_empty() {
+        return Check::failed(NAME, words, findings.and(silent)).todo(todo);
+    }
+    if list.is_none() {
+        findings.explain("no control plane could list the members");
+        return Check::undecided(NAME, words, findings.and(silent)).todo("`etcdctl member list` on a control plane says why");
+    }
+    if let Some(status) = largest.filter(|status| status.db_size * 100 >= status.db_size_quota * FULL_PERCENT) {
+        let (size, quota) = (mebibytes(status.db_size), mebibytes(status.db_size_quota));
+        findings.explain(format!("the database has {size} of {quota}"));
+        return Check::warning(NAME, words, findings.and(silent))
             .todo("find out what fills it (events, large ConfigMaps), and defragment it; at the quota etcd refuses to write");
+    }
+    if !silent.is_empty() {
+        return Check::warning(NAME, words, silent).todo(
+            "see whether the machine runs (`group`, `nodes`) and reaches S3: `journalctl -u kclust-tend` there says why it tells nothing",
+        );
     }
     let told = format!("{words} (told {} ago)", span(snapshot.now.duration_since(newest(fresh))));
     Check::ok(NAME, told)
@@ -116,38 +142,50 @@ fn newest(reports: &[&EtcdReport]) -> jiff::Timestamp {
     reports.iter().map(|report| report.at).max().unwrap_or_default()
 }
 
+enum Trouble {
+    /// What it would say is not known.
+    Silent(String),
+    Said(&'static str),
+}
+
 /// What is wrong with the report of a slot.
-fn trouble(report: Option<&EtcdReport>, snapshot: &Snapshot) -> Option<String> {
-    let Some(report) = report else { return Some("has told nothing".to_owned()) };
+fn trouble(report: Option<&EtcdReport>, snapshot: &Snapshot) -> Option<Trouble> {
+    let Some(report) = report else { return Some(Trouble::Silent("has told nothing".to_owned())) };
     let age = since(snapshot.now, report.at);
     if age >= FRESH {
-        return Some(format!("has told nothing for {}", span(age)));
+        return Some(Trouble::Silent(format!("has told nothing for {}", span(age))));
     }
     match status(report) {
-        None => Some("its member does not answer".to_owned()),
-        Some(status) if status.leader == 0 => Some("its member has no leader".to_owned()),
+        None => Some(Trouble::Said("its member does not answer")),
+        Some(status) if status.leader == 0 => Some(Trouble::Said("its member has no leader")),
         Some(_) => None,
     }
+}
+
+/// Checks of `/readyz` about etcd that fail; `None` where nobody could ask.
+fn failing(snapshot: &Snapshot) -> Option<Result<Vec<&str>, &str>> {
+    let KubernetesView::Reachable { system, .. } = &snapshot.kubernetes else { return None };
+    let of_etcd = match &system.failing {
+        Ok(failing) => Ok(failing.iter().map(String::as_str).filter(|check| check.starts_with("etcd")).collect()),
+        Err(reason) => Err(reason.as_str()),
+    };
+    Some(of_etcd)
 }
 
 /// What the API server says of it, where the slots say nothing: older boot programs do not.
 fn without_reports(snapshot: &Snapshot, reports: &[EtcdReport]) -> Check {
     let silent =
         if reports.is_empty() { "no control plane has told more yet" } else { "no control plane has told more for some time" };
-    match &snapshot.kubernetes {
-        KubernetesView::Reachable { system, .. } => match &system.failing {
-            Ok(failing) if failing.iter().any(|check| check.starts_with("etcd")) => {
-                let mut findings = Findings::default();
-                findings.quote(format!("/readyz: {} fails", failing.join(", ")));
-                Check::failed(NAME, "the API server cannot use etcd", findings)
-                    .todo("look at etcd on the control planes: `crictl logs` of etcd")
-            }
-            Ok(_) => Check::ok(NAME, format!("the API server reads it; {silent}")),
-            Err(reason) => Check::unknown(NAME, silent, reason),
-        },
-        KubernetesView::Unreachable { .. } | KubernetesView::Refused { .. } | KubernetesView::Skipped { .. } => {
-            Check::skipped(NAME, "because no control plane has told of it, and the API cannot be asked (see api)")
+    match failing(snapshot) {
+        Some(Ok(failing)) if failing.is_empty() => Check::ok(NAME, format!("the API server reads it; {silent}")),
+        Some(Ok(failing)) => {
+            let mut findings = Findings::default();
+            findings.quote(format!("/readyz: {} fails", failing.join(", ")));
+            Check::failed(NAME, "the API server cannot use etcd", findings)
+                .todo("look at etcd on the control planes: `crictl logs` of etcd")
         }
+        Some(Err(reason)) => Check::unknown(NAME, silent, reason),
+        None => Check::skipped(NAME, "because no control plane has told of it, and the API cannot be asked (see api)"),
     }
 }
 

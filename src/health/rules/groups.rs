@@ -8,7 +8,7 @@ use super::super::Snapshot;
 use super::super::machines;
 use super::super::report::{Check, Findings};
 use super::launching::reason;
-use super::{BOOT_TIME, Scope, count, since};
+use super::{BOOT_TIME, Scope, count, is_slot, since};
 
 /// Without one of these an instance that is lost is not noticed, not ended or not replaced. The others that can be suspended
 /// (`AZRebalance`, `AlarmNotification`, `ScheduledActions`, `AddToLoadBalancer`, `InstanceRefresh`) do not mend anything.
@@ -19,6 +19,7 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Vec<Check> {
         Ok(groups) => groups,
         Err(reason) => return vec![Check::unknown("groups", "the autoscaling groups could not be looked at", reason)],
     };
+    let tolerated = missing(snapshot, scope) <= scope.allow_unready;
     machines::groups(&snapshot.cluster)
         .into_iter()
         .filter(|(name, _)| scope.holds(Some(name)))
@@ -27,7 +28,7 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Vec<Check> {
             let check = format!("group/{name}");
             let id = ResourceId::new(Kind::AutoscalingGroup, name).to_string();
             match status {
-                Some(status) => strength(check, id, status, least as usize, snapshot, scope),
+                Some(status) => strength(check, id, status, least as usize, snapshot, tolerated),
                 None => {
                     let mut findings = Findings::default();
                     findings.concerns(id);
@@ -39,8 +40,25 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Vec<Check> {
         .collect()
 }
 
-fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapshot: &Snapshot, scope: &Scope) -> Check {
-    let wanted = least.max(group.desired_capacity as usize);
+/// Workers that groups miss, and that count against what is tolerated.
+pub(super) fn missing(snapshot: &Snapshot, scope: &Scope) -> usize {
+    let groups = snapshot.groups.as_deref().unwrap_or_default();
+    let workers = machines::groups(&snapshot.cluster).into_iter().filter(|(name, _)| scope.holds(Some(name)));
+    let numbers = workers.filter_map(|(name, least)| {
+        let group = groups.iter().find(|group| group.name == name && !is_slot(&name, snapshot))?;
+        let serving = group.serving();
+        let coming = in_progress(group, snapshot, serving, least as usize).is_some();
+        Some(if coming { 0 } else { wanted(group, least as usize).saturating_sub(serving) })
+    });
+    numbers.sum()
+}
+
+fn wanted(group: &GroupStatus, least: usize) -> usize {
+    least.max(group.desired_capacity as usize)
+}
+
+fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapshot: &Snapshot, tolerated: bool) -> Check {
+    let wanted = wanted(group, least);
     let serving = group.serving();
     let suspended: Vec<&str> =
         group.suspended_processes.iter().map(String::as_str).filter(|process| HEALING.contains(process)).collect();
@@ -55,8 +73,7 @@ fn strength(check: String, id: String, group: &GroupStatus, least: usize, snapsh
         if let Some(Ok(coming)) = coming {
             return Check::ok(check, format!("{message}, {coming}"));
         }
-        let is_slot = snapshot.cluster.slots().iter().any(|slot| slot.name == group.name);
-        if !is_slot && short <= scope.allow_unready {
+        if tolerated && !is_slot(&group.name, snapshot) {
             return Check::ok(check, format!("{message}, {short} missing tolerated"));
         }
         if let Some(Err(reason)) = coming {

@@ -7,22 +7,38 @@ pub(super) struct Reason {
     pub todo: &'static str,
 }
 
-/// Codes and phrases of EC2 and Auto Scaling (their error-code references), the first that is in a message decides.
-const REASONS: [(&[&str], Reason); 9] = [
+/// Codes and phrases of EC2 and Auto Scaling (their error-code references), the first that is in a message decides. Auto Scaling does
+/// not always name the code.
+const REASONS: [(&[&str], Reason); 10] = [
+    (
+        // First: what is denied is named by its ARN, which can be that of a subnet or of an image.
+        &["UnauthorizedOperation", "not authorized", "AccessDenied", "AuthFailure"],
+        Reason {
+            cause: "Auto Scaling may not launch the instance",
+            todo: "look at service control policies and at the role AWSServiceRoleForAutoScaling",
+        },
+    ),
     (
         &[
             "InsufficientInstanceCapacity",
+            "do not have sufficient",
             "sufficient capacity",
-            "sufficient m",
             "InsufficientHostCapacity",
             "capacity-not-available",
             "UnfulfillableCapacity",
             "no Spot capacity",
-            "MaxSpotInstanceCountExceeded",
         ],
         Reason {
             cause: "AWS has no capacity for the instance types in the zone",
             todo: "add instance types or zones to the group (`kclust update`), or wait: the group goes on trying",
+        },
+    ),
+    (
+        &["Unsupported", "not supported in your requested Availability Zone", "configuration is currently not supported"],
+        Reason {
+            cause: "the instance type is not offered in the zone",
+            todo: "name other instance types or zones (`kclust update`): `aws ec2 describe-instance-type-offerings --location-type \
+                   availability-zone` lists what there is",
         },
     ),
     (
@@ -34,6 +50,8 @@ const REASONS: [(&[&str], Reason); 9] = [
             "instance limit",
             "VolumeLimitExceeded",
             "MaxIOPSLimitExceeded",
+            "MaxSpotInstanceCountExceeded",
+            "Max spot instance count exceeded",
         ],
         Reason {
             cause: "a quota of the account is used up",
@@ -74,13 +92,6 @@ const REASONS: [(&[&str], Reason); 9] = [
         },
     ),
     (
-        &["UnauthorizedOperation", "not authorized", "AccessDenied", "AuthFailure"],
-        Reason {
-            cause: "Auto Scaling may not launch the instance",
-            todo: "look at service control policies and at the role AWSServiceRoleForAutoScaling",
-        },
-    ),
-    (
         &["InvalidKeyPair", "key pair", "InvalidNetworkInterface", "network interface"],
         Reason {
             cause: "something that the launch template names is missing or in use",
@@ -105,6 +116,44 @@ mod tests {
                 "Could not launch On-Demand Instances. InsufficientInstanceCapacity - We currently do not have sufficient m6i.xlarge \
                  capacity in the Availability Zone you requested (us-east-1c). Launching EC2 instance failed.",
                 "no capacity",
+            ),
+            (
+                "We currently do not have sufficient g4dn.xlarge capacity in the Availability Zone you requested (us-west-2a). Our \
+                 system will be working on provisioning additional capacity. You can currently get g4dn.xlarge capacity by not \
+                 specifying an Availability Zone in your request or choosing us-west-2b, us-west-2c. Launching EC2 instance failed.",
+                "no capacity",
+            ),
+            (
+                "We currently do not have sufficient c5.large capacity in the Availability Zone you requested (us-east-1e).",
+                "no capacity",
+            ),
+            (
+                "Could not launch On-Demand Instances. Unsupported - Your requested instance type (p3.2xlarge) is not supported in \
+                 your requested Availability Zone (eu-central-1c). Please retry your request by not specifying an Availability Zone \
+                 or choosing eu-central-1a, eu-central-1b. Launching EC2 instance failed.",
+                "not offered",
+            ),
+            (
+                "InvalidFleetConfiguration - Your requested instance type (c5.large) is not supported in your requested Availability \
+                 Zone (us-east-1e).",
+                "not offered",
+            ),
+            (
+                "The requested configuration is currently not supported. Please check the documentation for supported configurations. \
+                 Launching EC2 instance failed.",
+                "not offered",
+            ),
+            ("Max spot instance count exceeded. Placing Spot instance request failed.", "quota"),
+            ("MaxSpotInstanceCountExceeded - Max spot instance count exceeded", "quota"),
+            (
+                "You are not authorized to perform this operation. User: arn:aws:sts::1:assumed-role/AWSServiceRoleForAutoScaling/\
+                 AutoScaling is not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:us-east-1:1:subnet/subnet-1 with \
+                 an explicit deny in a service control policy.",
+                "may not",
+            ),
+            (
+                "is not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:us-east-1::image/ami-0123456789abcdef0",
+                "may not",
             ),
             (
                 "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due to your request configuration.",

@@ -17,6 +17,8 @@ mod state;
 mod targets;
 mod versions;
 
+#[cfg(test)]
+pub(super) use api::is_on_the_way;
 use jiff::{SignedDuration, Timestamp};
 
 use super::report::{Check, CheckStatus, Report};
@@ -30,7 +32,7 @@ pub(super) const BOOT_TIME: SignedDuration = SignedDuration::from_mins(10);
 pub struct Scope {
     /// Logical names of slots and node groups; empty: everything.
     pub groups: Vec<String>,
-    /// So many workers may be missing or not Ready.
+    /// So many workers may be missing or not Ready, over all groups.
     pub allow_unready: usize,
 }
 
@@ -86,8 +88,17 @@ fn answered<'a>(view: &'a KubernetesView, name: &str) -> Result<Answered<'a>, Ch
     }
 }
 
+/// Whether the group is that of a control plane.
+fn is_slot(group: &str, snapshot: &Snapshot) -> bool {
+    snapshot.cluster.slots().iter().any(|slot| slot.name == group)
+}
+
 fn has_failed(checks: &[Check], name: &str) -> bool {
     checks.iter().any(|check| check.name == name && check.status == CheckStatus::Failed)
+}
+
+fn is_unknown(checks: &[Check], name: &str) -> bool {
+    checks.iter().any(|check| check.name == name && check.status == CheckStatus::Unknown)
 }
 
 /// `1 node`, `2 nodes`.

@@ -8,8 +8,8 @@ use crate::store::NodeStatus;
 
 use super::super::machines::{Machine, machines};
 use super::super::report::{Check, Findings};
-use super::super::{KubeNode, Snapshot, System};
-use super::{BOOT_TIME, Scope, answered, count, since, span};
+use super::super::{KubeNode, Pod, Snapshot, System};
+use super::{BOOT_TIME, Scope, answered, count, groups, is_slot, since, span};
 
 const NAME: &str = "nodes";
 
@@ -26,11 +26,11 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
     let mut by_group: BTreeMap<&str, usize> = BTreeMap::new();
     for node in answered.nodes.iter().filter(|node| node.not_ready.is_none()) {
         let machine = node.instance_id().and_then(|id| machines.as_ref()?.get(id));
-        if let Some(group) = machine.and_then(|machine| machine.group) {
+        if let Some(group) = machine.filter(|machine| !machine.leaving).and_then(|machine| machine.group) {
             *by_group.entry(group).or_default() += 1;
         }
     }
-    let mut finding = Finding::default();
+    let mut finding = Finding::of(answered.system, snapshot);
     let joined: BTreeSet<&str> = answered.nodes.iter().filter_map(KubeNode::instance_id).collect();
     // The oldest first, as they are asked for their last word: they should be there already.
     let mut in_order: Vec<&Machine<'_>> = machines.iter().flat_map(|machines| machines.values()).collect();
@@ -60,51 +60,74 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
             {
                 finding.booting += 1;
             }
-            Some(reason) => finding.unready(node, reason, machine, answered.system, snapshot),
+            Some(reason) => finding.unready(node, reason, machine, snapshot),
         }
         // Auto Scaling alone does not know the instances of others.
         if machine.is_none() && snapshot.instances.is_ok() {
             finding.strange(node);
         }
+        finding.pressed += usize::from(!node.pressures.is_empty());
         for pressure in &node.pressures {
-            finding.pressed += 1;
             finding.findings.add(&node.name, format!("{}: {pressure}", node.name));
         }
     }
-    if finding.strange == 0 && finding.slots == 0 && finding.pressed == 0 && finding.missing() <= scope.allow_unready {
+    // What groups miss is tolerated out of the same number.
+    let tolerated =
+        finding.missing() == 0 || finding.slots == 0 && finding.more + groups::missing(snapshot, scope) <= scope.allow_unready;
+    let well = tolerated && finding.strange == 0;
+    if well && finding.pressed == 0 {
         return finding.pass(ready, machines.is_none(), snapshot);
     }
     let message = finding.message();
     let todo = finding
         .todo
         .unwrap_or("`kubectl describe node` tells more; a worker that stays away can be ended: its group replaces it");
-    if finding.missing() + finding.strange == 0 {
+    if well {
         return Check::warning(NAME, message, finding.findings).todo(todo);
     }
     Check::failed(NAME, message, finding.findings).todo(todo)
 }
 
 #[derive(Default)]
-struct Finding {
+struct Finding<'a> {
     unready: usize,
     absent: usize,
     strange: usize,
     pressed: usize,
     /// Of those that are unready or absent: control planes.
     slots: usize,
+    /// Of those: whose group has them in service, and misses nothing.
+    more: usize,
     /// Not there yet, and not missed.
     booting: usize,
+    /// Instances that their groups miss already.
+    missed: BTreeSet<&'a str>,
+    /// Pods in trouble, by node.
+    troubled: BTreeMap<&'a str, Vec<&'a Pod>>,
     findings: Findings,
     todo: Option<&'static str>,
 }
 
-impl Finding {
+impl<'a> Finding<'a> {
+    fn of(system: &'a System, snapshot: &'a Snapshot) -> Self {
+        let members = snapshot.groups.iter().flatten().flat_map(|group| &group.instances);
+        let mut troubled: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
+        for pod in system.workloads.iter().flatten().flat_map(|workload| workload.troubled.iter().flatten()) {
+            if let Some(node) = &pod.node {
+                troubled.entry(node).or_default().push(pod);
+            }
+        }
+        let missed = members.filter(|member| !member.serves()).map(|member| member.id.as_str()).collect();
+        Self { missed, troubled, ..Self::default() }
+    }
+
     fn missing(&self) -> usize {
         self.unready + self.absent
     }
 
     fn absent(&mut self, machine: &Machine<'_>, group: &str, snapshot: &Snapshot) {
         self.absent += 1;
+        self.more += usize::from(!self.missed.contains(machine.id));
         self.slots += usize::from(is_slot(group, snapshot));
         let id = machine.id;
         let age =
@@ -126,16 +149,16 @@ impl Finding {
         self.findings.add(id, line);
     }
 
-    fn unready(&mut self, node: &KubeNode, reason: &str, machine: Option<&Machine<'_>>, system: &System, snapshot: &Snapshot) {
+    fn unready(&mut self, node: &KubeNode, reason: &str, machine: Option<&Machine<'_>>, snapshot: &Snapshot) {
         self.unready += 1;
+        self.more += usize::from(!machine.is_some_and(|machine| self.missed.contains(machine.id)));
         let group = machine.and_then(|machine| machine.group);
         self.slots += usize::from(group.is_some_and(|group| is_slot(group, snapshot)));
         let group = group.map_or_else(String::new, |group| format!(" ({group})"));
         if NO_NETWORK.iter().any(|words| reason.contains(words)) {
             self.findings.add(&node.name, format!("{}{group}: the pod network (CNI) is not ready there", node.name));
             self.findings.quote(format!("{}: {reason}", node.name));
-            let pods = system.workloads.iter().flatten().flat_map(|workload| &workload.troubled);
-            for pod in pods.filter(|pod| pod.node.as_deref() == Some(node.name.as_str())) {
+            for pod in self.troubled.get(node.name.as_str()).into_iter().flatten() {
                 self.findings.quote(format!("{}/{} on {}: {}", pod.namespace, pod.name, node.name, pod.trouble));
             }
             self.todo = Some("look at the pods of the network addon in kube-system, and at `addons`");
@@ -198,10 +221,6 @@ fn is_spare(machine: &Machine<'_>, group: &str, ready: &BTreeMap<&str, usize>, s
     }
     let least = snapshot.cluster.node_groups.iter().find(|spec| spec.name.as_str() == group).map_or(0, |spec| spec.min_size);
     ready.get(group).copied().unwrap_or_default() >= least as usize
-}
-
-fn is_slot(group: &str, snapshot: &Snapshot) -> bool {
-    snapshot.cluster.slots().iter().any(|slot| slot.name == group)
 }
 
 /// Where a boot stands, in the machine's own words.

@@ -32,7 +32,8 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
         }
     }
     // The plan leaves these alone, because either may hold the data of an etcd member. A person has to decide.
-    for (id, observed) in snapshot.world.duplicates.iter().filter(|(id, _)| id.kind == Kind::Volume) {
+    let volumes = snapshot.world.duplicates.iter().filter(|(id, _)| id.kind == Kind::Volume && scope.holds(Some(&id.name)));
+    for (id, observed) in volumes {
         drift.superfluous += 1;
         drift.findings.add(id.to_string(), format!("{id} ({}): a second volume of this identity", observed.physical.id));
     }

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::cloud::status::GroupInstance;
 use crate::cloud::{GroupStatus, InstanceStatus, Observed, Physical, TargetState, World};
 use crate::health::{
-    CertificateFault, Endpoint, EndpointKind, KubeNode, KubernetesView, Presented, Report, Scope, Snapshot, System, Workload,
-    check,
+    CertificateFault, Endpoint, EndpointKind, KubeNode, KubernetesView, Presented, Report, Scope, Snapshot, StaticPod, System,
+    Workload, check,
 };
 use crate::model::{
     AddonSetting, ControlPlaneSettings, Desired, Direction, Disk, DnsRecord, HealthCheck, Listener, LoadBalancer, Peer,
@@ -55,8 +55,13 @@ pub fn healthy() -> Snapshot {
             nodes: MACHINES.map(|(id, group, zone)| node(id, group, zone)).into(),
             system: System {
                 failing: Ok(Vec::new()),
-                workloads: Ok(vec![workload("DaemonSet/cilium", 6), workload("Deployment/coredns", 2)]),
-                control_plane: Ok(Vec::new()),
+                workloads: Ok(vec![
+                    workload("DaemonSet/cilium", 6),
+                    workload("DaemonSet/kube-proxy", 6),
+                    workload("DaemonSet/aws-cloud-controller-manager", 3),
+                    workload("Deployment/coredns", 2),
+                ]),
+                control_plane: Ok(control_plane()),
                 pending: Ok(Vec::new()),
             },
         },
@@ -69,12 +74,7 @@ pub fn healthy() -> Snapshot {
         asked: BTreeSet::new(),
         authorities: Ok(vec![("ca.crt".into(), now() + SignedDuration::from_hours(24 * 3650))]),
         etcd: Ok(["cp-1", "cp-2", "cp-3"].map(etcd_report).into()),
-        addons: Ok(Some(vec![AddonReport {
-            name: "metrics-server".into(),
-            sha256: "ab".repeat(32),
-            state: "applied".into(),
-            error: None,
-        }])),
+        addons: Ok(Some(["aws-cloud-controller-manager", "cilium", "metrics-server"].map(addon).into())),
         last_backup: Ok(Some(now() - SignedDuration::from_mins(7))),
     };
     spoil_world(&mut snapshot, |_| {});
@@ -100,7 +100,34 @@ pub fn system(snapshot: &mut Snapshot) -> &mut System {
 }
 
 pub fn workload(name: &str, pods: u32) -> Workload {
-    Workload { name: name.into(), wanted: pods, available: pods, troubled: Vec::new() }
+    Workload {
+        name: name.into(),
+        wanted: pods,
+        available: pods,
+        version: Some("v1.36.2".into()),
+        changed_at: Some(now() - SignedDuration::from_hours(24)),
+        troubled: None,
+    }
+}
+
+/// A workload of the healthy cluster.
+pub fn running<'a>(snapshot: &'a mut Snapshot, name: &str) -> &'a mut Workload {
+    let workloads = system(snapshot).workloads.as_mut().unwrap();
+    workloads.iter_mut().find(|workload| workload.name == name).unwrap()
+}
+
+fn control_plane() -> Vec<StaticPod> {
+    let slots = MACHINES.iter().filter(|(_, group, _)| group.starts_with("cp-"));
+    let components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    let pods = slots.flat_map(|(node, ..)| {
+        components.map(|component| StaticPod {
+            component: component.into(),
+            node: Some((*node).into()),
+            version: Some(if component == "etcd" { "3.6.14-0" } else { "v1.36.2" }.into()),
+            trouble: None,
+        })
+    });
+    pods.collect()
 }
 
 pub fn endpoint(kind: EndpointKind, host: &str, fault: Option<CertificateFault>) -> Endpoint {
@@ -114,9 +141,13 @@ pub fn endpoint(kind: EndpointKind, host: &str, fault: Option<CertificateFault>)
     Endpoint { kind, host: host.into(), certificate: Ok(presented) }
 }
 
+fn addon(name: &str) -> AddonReport {
+    AddonReport { name: name.into(), sha256: "ab".repeat(32), state: "applied".into(), error: None }
+}
+
 pub fn etcd_report(slot: &str) -> EtcdReport {
     let member = |id: u64| Member { id, name: format!("cp-{id}"), learner: false };
-    let status = MemberStatus { leader: 2, db_size: 24 << 20, db_size_quota: 2 << 30, errors: Vec::new() };
+    let status = MemberStatus { leader: 2, db_size: 24 << 20, db_size_quota: 4 << 30, errors: Vec::new() };
     EtcdReport {
         slot: slot.into(),
         at: now() - SignedDuration::from_secs(40),

@@ -4,48 +4,15 @@ use std::net::Ipv4Addr;
 
 use jiff::SignedDuration;
 
-use super::fixture::{API, MACHINES, after, endpoint, group, id, instance, node, nodes, now, spoil_world, system, workload};
-use crate::cloud::{GroupStatus, Observed, Physical};
+use super::fixture::{API, MACHINES, after, endpoint, group, id, instance, node, nodes, now, spoil_world};
+use super::told::{failed, find, not_ok, ok, skipped, told, unknown};
+use crate::cloud::{GroupStatus, InstanceStatus, Observed, Physical};
 use crate::health::{
-    CertificateFault, Check, CheckStatus, DnsAnswer, DnsFailure, EndpointKind, KubernetesView, Pod, Report, Role, Snapshot,
-    Status, Workload, api_address, api_url,
+    CertificateFault, CheckStatus, DnsAnswer, DnsFailure, EndpointKind, KubernetesView, Report, Role, Scope, Snapshot, Status,
+    api_address, api_url, check,
 };
 use crate::model::{Kind, RecordValue, Resource};
 use crate::spec::DnsVisibility;
-
-/// Status, message, lines of the cause and resources of one check.
-type Told<'a> = (CheckStatus, &'a str, Vec<&'a str>, Vec<&'a str>);
-
-fn find<'a>(report: &'a Report, name: &str) -> &'a Check {
-    report.checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name}"))
-}
-
-fn told<'a>(report: &'a Report, name: &str) -> Told<'a> {
-    let check = find(report, name);
-    let cause = check.cause.iter().flat_map(|cause| cause.lines()).collect();
-    (check.status, &check.message, cause, check.resources.iter().map(String::as_str).collect())
-}
-
-fn ok(message: &str) -> Told<'_> {
-    (CheckStatus::Ok, message, Vec::new(), Vec::new())
-}
-
-fn skipped(message: &str) -> Told<'_> {
-    (CheckStatus::Skipped, message, Vec::new(), Vec::new())
-}
-
-fn unknown<'a>(message: &'a str, cause: &'a str) -> Told<'a> {
-    (CheckStatus::Unknown, message, vec![cause], Vec::new())
-}
-
-fn failed<'a>(message: &'a str, cause: &[&'a str], resources: &[&'a str]) -> Told<'a> {
-    (CheckStatus::Failed, message, cause.to_vec(), resources.to_vec())
-}
-
-/// The names of the checks that are not `ok`.
-fn not_ok(report: &Report) -> Vec<&str> {
-    report.checks.iter().filter(|check| check.status != CheckStatus::Ok).map(|check| check.name.as_str()).collect()
-}
 
 #[test]
 fn a_healthy_cluster_passes_every_check() {
@@ -415,36 +382,6 @@ fn one_list_of_instances_is_enough_and_none_is_not() {
 }
 
 #[test]
-fn kubelets_keep_to_the_skew_policy_and_to_the_spec() {
-    let with = |server: &'static str, kubelet: &'static str| {
-        after(move |snapshot| {
-            nodes(snapshot)[4].kubelet_version = kubelet.into();
-            let KubernetesView::Reachable { version, .. } = &mut snapshot.kubernetes else { panic!() };
-            *version = server.into();
-        })
-    };
-    let cases = [
-        ("v1.37.0", "i-0b2: kubelet v1.37.0, which is newer than the API server"),
-        ("v1.36.3", "i-0b2: kubelet v1.36.3, the spec says 1.36.2"),
-        ("v1.33.9", "i-0b2: kubelet v1.33.9, the spec says 1.36.2"),
-        ("v1.32.9", "i-0b2: kubelet v1.32.9, more than 3 minor versions older than the API server"),
-        ("unknown", "i-0b2: kubelet unknown, which is no version"),
-    ];
-    for (kubelet, line) in cases {
-        let report = with("v1.36.2", kubelet);
-        assert_eq!(told(&report, "versions"), failed("1 of 6 nodes not on 1.36.2", &[line], &["i-0b2"]));
-        assert_eq!(not_ok(&report), ["versions"]);
-    }
-    assert_eq!(told(&with("v1.36.2-custom.1+build", "v1.36.2+x"), "versions"), ok("API server and 6 nodes run 1.36.2"));
-    let report = with("v1.37.1", "v1.36.2");
-    let server = "API server: v1.37.1, the spec says 1.36.2";
-    assert_eq!(told(&report, "versions"), failed("the API server does not run 1.36.2", &[server], &[]));
-    let report = with("v1.36.1", "v1.36.1");
-    let (_, message, cause, _) = told(&report, "versions");
-    assert_eq!((message, cause.len()), ("the API server and 1 of 6 nodes not on 1.36.2", 2));
-}
-
-#[test]
 fn the_api_is_asked_by_the_name_of_the_zone_or_of_the_load_balancer() {
     let mut snapshot = super::fixture::healthy();
     assert_eq!(api_address(&snapshot.cluster, &snapshot.world).as_deref(), Some("api.prod.example.com"));
@@ -496,7 +433,18 @@ fn authorities_that_end_soon_are_a_warning() {
     let check = find(&report, "certificates");
     assert_eq!((check.status, report.status), (CheckStatus::Warning, Status::Healthy));
     assert_eq!(check.cause.as_deref(), Some("pki/etcd/ca.crt ends in 29 days, at 2026-12-26 12:00 UTC"));
-    assert_eq!(find(&with(-1), "certificates").status, CheckStatus::Failed);
+    // What renews certificates does not renew who signs them.
+    let todo = |report: &Report| find(report, "certificates").todo.clone().unwrap();
+    assert!(todo(&report).starts_with("give the cluster a new authority"), "{}", todo(&report));
+    let expired = with(-1);
+    assert_eq!(find(&expired, "certificates").status, CheckStatus::Failed);
+    assert!(!todo(&expired).contains("reboot the control planes"), "{}", todo(&expired));
+    let both = after(|snapshot| {
+        snapshot.authorities = Ok(vec![("ca.crt".into(), now() + SignedDuration::from_hours(24 * 29))]);
+        let certificate = snapshot.endpoints[0].certificate.as_mut().unwrap();
+        certificate.not_after = now() + SignedDuration::from_hours(24);
+    });
+    assert!(todo(&both).contains("new authority") && todo(&both).contains("; reboot the control planes"), "{}", todo(&both));
 }
 
 #[test]
@@ -504,6 +452,8 @@ fn name_servers_are_compared_with_the_plan() {
     let with = |addresses: Result<Vec<Ipv4Addr>, DnsFailure>, visibility: DnsVisibility| {
         after(move |snapshot| {
             snapshot.cluster.dns.as_mut().unwrap().visibility = visibility;
+            // Nobody has come to the API by that name.
+            snapshot.endpoints.remove(0);
             let expected = Ok(vec![Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)]);
             snapshot.dns = Some(DnsAnswer { resolver: "10.0.0.2:53".into(), addresses, expected, delegation: None });
         })
@@ -516,6 +466,94 @@ fn name_servers_are_compared_with_the_plan() {
     assert_eq!(status(with(Err(none()), Public)), CheckStatus::Failed);
     assert_eq!(status(with(Err(none()), Private)), CheckStatus::Unknown, "who asks may stand outside");
     assert_eq!(status(with(Err(DnsFailure::NoAnswer("silent".into())), Public)), CheckStatus::Unknown);
+}
+
+/// What a resolver does not say is no question where the API has just answered by that name.
+#[test]
+fn a_name_by_which_the_api_answers_leads_there() {
+    let with = |addresses: DnsFailure, fault: Option<CertificateFault>| {
+        after(move |snapshot| {
+            snapshot.cluster.dns.as_mut().unwrap().visibility = DnsVisibility::Private;
+            snapshot.endpoints[0] = endpoint(EndpointKind::Name, "api.prod.example.com", fault);
+            let expected = Ok(vec![Ipv4Addr::new(10, 0, 0, 1)]);
+            let addresses = Err(addresses);
+            snapshot.dns = Some(DnsAnswer { resolver: "10.0.0.2:53".into(), addresses, expected, delegation: None });
+        })
+    };
+    for silence in [DnsFailure::NoAnswer("it does not answer".into()), DnsFailure::NoSuchName("it does not answer".into())] {
+        let report = with(silence.clone(), None);
+        assert_eq!(told(&report, "dns"), ok("api.prod.example.com leads to the API"));
+        assert_eq!(find(&report, "dns").evidence, ["10.0.0.2:53: it does not answer"]);
+        assert_eq!(find(&with(silence, Some(CertificateFault::Foreign)), "dns").status, CheckStatus::Unknown);
+    }
+}
+
+#[test]
+fn a_way_that_is_not_seen_from_here_has_not_failed() {
+    let with = |way: usize, reason: &str| {
+        let reason = reason.to_owned();
+        after(move |snapshot| snapshot.endpoints[way].certificate = Err(reason))
+    };
+    for silence in
+        ["no answer within 5 s", "failed to lookup address information", "the proxy does not reach it: connection refused"]
+    {
+        for way in [0, 1] {
+            let report = with(way, silence);
+            let (status, message, cause, _) = told(&report, "api");
+            assert_eq!((status, cause.len()), (CheckStatus::Warning, 1), "{message}");
+            assert!(message.ends_with("not by every way from here"), "{message}");
+        }
+    }
+    for refusal in ["Connection refused (os error 111)", "Connection reset by peer (os error 104)"] {
+        assert_eq!(find(&with(1, refusal), "api").status, CheckStatus::Failed);
+    }
+    // A private zone that the resolver does not see.
+    let report = after(|snapshot| {
+        snapshot.cluster.dns.as_mut().unwrap().visibility = DnsVisibility::Private;
+        let silence = || DnsFailure::NoSuchName("it does not exist".into());
+        let expected = Ok(vec![Ipv4Addr::new(10, 0, 0, 1)]);
+        snapshot.dns = Some(DnsAnswer { resolver: "10.0.0.2:53".into(), addresses: Err(silence()), expected, delegation: None });
+        snapshot.endpoints[0].certificate = Err("Connection refused (os error 111)".into());
+    });
+    assert_eq!([find(&report, "dns").status, find(&report, "api").status], [CheckStatus::Unknown, CheckStatus::Ok]);
+}
+
+/// An operator outside the VPN is not told that a worker group or a volume keeps him from the API.
+#[test]
+fn only_what_is_on_the_way_explains_that_the_api_is_not_reached() {
+    let with = |id_of_missing: &'static str| {
+        after(move |snapshot| {
+            spoil_world(snapshot, |world| drop(world.resources.remove(&id(id_of_missing))));
+            snapshot.kubernetes = KubernetesView::Unreachable { address: API.into(), reason: "timed out".into() };
+        })
+    };
+    assert_eq!(find(&with("Volume/cp-1"), "api").status, CheckStatus::Unknown);
+    assert_eq!(find(&with("SecurityGroupRule/control-plane:API from nodes"), "api").status, CheckStatus::Skipped);
+    let snapshot = super::fixture::healthy();
+    for (name, expected) in [
+        ("AutoscalingGroup/workers", false),
+        ("AutoscalingGroup/cp-1", true),
+        ("NetworkInterface/cp-2", true),
+        ("SecurityGroup/nodes", false),
+        ("SecurityGroup/api", true),
+        ("SecurityGroupRule/nodes:kubelet from control-plane", false),
+        ("SecurityGroupRule/control-plane:etcd from control-plane", false),
+        ("SecurityGroupRule/api:everything out", true),
+    ] {
+        assert_eq!(crate::health::rules::is_on_the_way(&id(name), &snapshot), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_scope_holds_volumes_too() {
+    let mut snapshot = super::fixture::healthy();
+    spoil_world(&mut snapshot, |world| {
+        let volume = world.resources[&id("Volume/cp-1")].clone();
+        world.duplicates.push((id("Volume/cp-1"), Observed { physical: Physical::new("vol-2"), ..volume }));
+    });
+    let of = |group: &str| check(&snapshot, &Scope { groups: vec![group.into()], ..Scope::default() });
+    assert_eq!(find(&of("workers"), "resources").status, CheckStatus::Ok);
+    assert_eq!(find(&of("cp-1"), "resources").status, CheckStatus::Failed);
 }
 
 #[test]
@@ -532,28 +570,14 @@ fn backups_are_as_recent_as_the_spec_wants_them() {
         snapshot.instances.as_mut().unwrap().iter_mut().for_each(|instance| instance.launched_at = Some(now()));
     });
     assert_eq!(told(&young, "backups"), ok("no snapshot yet: the control planes are young"));
-}
-
-#[test]
-fn pods_in_trouble_are_told_but_for_those_that_start() {
-    let with = |age: SignedDuration| {
-        after(move |snapshot| {
-            let pod = Pod {
-                namespace: "kube-system".into(),
-                name: "cilium-x".into(),
-                node: Some("i-0b1".into()),
-                created_at: Some(now() - age),
-                critical: true,
-                trouble: "container cilium-agent: CrashLoopBackOff".into(),
-            };
-            system(snapshot).workloads =
-                Ok(vec![Workload { available: 5, troubled: vec![pod], ..workload("DaemonSet/cilium", 6) }]);
-        })
+    let without = |instances: Result<Vec<InstanceStatus>, String>| {
+        after(|snapshot| (snapshot.last_backup, snapshot.instances) = (Ok(None), instances))
     };
-    assert_eq!(told(&with(SignedDuration::from_mins(4)), "pods"), ok("1 workload of kube-system available"));
-    let report = with(SignedDuration::from_mins(6));
-    let (status, message, cause, _) = told(&report, "pods");
-    assert_eq!((status, message), (CheckStatus::Failed, "1 part of kube-system not running"));
-    assert_eq!(cause, ["DaemonSet/cilium: 5 of 6 available"]);
-    assert_eq!(find(&report, "pods").evidence, ["kube-system/cilium-x on i-0b1: container cilium-agent: CrashLoopBackOff"]);
+    let denied = without(Err("ec2:DescribeInstances: denied".into()));
+    let words = "no snapshot yet, and the control planes could not be looked at";
+    assert_eq!(told(&denied, "backups"), unknown(words, "ec2:DescribeInstances: denied"));
+    let mut ended = instance("i-0a1", "cp-1", "us-east-1a");
+    ended.state = "terminated".into();
+    let none = without(Ok(vec![ended]));
+    assert_eq!(told(&none, "backups"), skipped("there is no control plane to take a snapshot (see group)"));
 }

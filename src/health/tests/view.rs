@@ -84,6 +84,13 @@ fn of_many_nodes_those_are_listed_that_need_a_look() {
     assert!(text.contains("\n4999 more nodes, all Ready; -o json lists them.\n"), "{text}");
     assert!(text.contains("NO"), "{text}");
     assert!(text.lines().count() < 30, "{text}");
+    let report = after(|snapshot| {
+        large(snapshot, 4_994);
+        nodes(snapshot).iter_mut().step_by(2).for_each(|node| node.not_ready = Some("NodeStatusUnknown".into()));
+    });
+    let text = report.to_text(PLAIN);
+    assert!(text.contains("\n4950 more nodes, 2450 of them not Ready; -o json lists them.\n"), "{text}");
+    assert!(text.lines().count() < 100, "{text}");
     assert_eq!(report.nodes.len(), 5_000);
     let text = after(|snapshot| large(snapshot, 100)).to_text(PLAIN);
     assert!(text.contains("\n106 nodes, all Ready; -o json lists them.\n"), "{text}");

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
 use super::name_server::NameServer;
-use super::{Healthy, names, says};
+use super::{Healthy, names, says, words_of};
 use crate::kubernetes_api::Certificate;
 
 impl Healthy {
@@ -22,7 +22,7 @@ impl Healthy {
         self.api.objects().remove("Node", |node| node["metadata"]["name"] == instance);
         self.api.objects().remove("Pod", |pod| pod["spec"]["nodeName"] == instance);
         self.api.objects().edit("DaemonSet", |set| {
-            if set["metadata"]["name"] == "cilium" {
+            if ["cilium", "kube-proxy"].iter().any(|everywhere| set["metadata"]["name"] == *everywhere) {
                 for count in ["desiredNumberScheduled", "numberAvailable"] {
                     set["status"][count] = json!(set["status"][count].as_u64().unwrap() - 1);
                 }
@@ -136,16 +136,25 @@ fn drift_that_update_refuses() {
 fn a_target_that_is_not_healthy() {
     let cluster = Healthy::ha();
     let c = &cluster.cluster;
-    // Its interface is attached no more: nothing answers the health check.
-    let slot = cluster.instance_of("cp-2");
-    let targets = c.run(c.elbv2.describe_target_health().target_group_arn(c.id("TargetGroup/api")).send());
-    assert_eq!(targets.target_health_descriptions().len(), 3);
+    let interfaces = c.run(c.ec2.describe_network_interfaces().network_interface_ids(c.id("NetworkInterface/cp-2")).send());
+    let address = interfaces.network_interfaces()[0].private_ip_address().unwrap();
+    // Its interface belongs to no instance any more: nothing answers the health check.
+    cluster
+        .cannot_launch("cp-2", "We currently do not have sufficient m6i.large capacity in the Availability Zone you requested.");
+    let report = cluster.fails(&["group/cp-2", "targets"]);
+    let words = format!("cp-2 ({address}): unhealthy: Health checks failed");
+    says(&report, "targets", &["2 of 3 targets healthy", &words, "port 6443"]);
+}
+
+#[test]
+fn a_target_that_is_not_registered() {
+    let cluster = Healthy::ha();
+    let c = &cluster.cluster;
     let interfaces = c.run(c.ec2.describe_network_interfaces().network_interface_ids(c.id("NetworkInterface/cp-2")).send());
     let address = interfaces.network_interfaces()[0].private_ip_address().unwrap().to_owned();
     let target = TargetDescription::builder().id(&address).port(6443).build();
     c.run(c.elbv2.deregister_targets().target_group_arn(c.id("TargetGroup/api")).targets(target).send());
-    let report = cluster.validate(&[]).expect(3).json();
-    assert_eq!(names(&report, "failed"), ["resources", "targets"], "{slot}: {report:#}");
+    let report = cluster.fails(&["resources", "targets"]);
     says(&report, "targets", &["2 of 3 targets healthy", "cp-2: not registered", "port 6443"]);
 }
 
@@ -209,6 +218,18 @@ fn an_instance_that_is_no_node() {
             "kclust-boot",
         ],
     );
+}
+
+/// Its node stays until the cloud controller has seen it. The one that takes its place is what is missing.
+#[test]
+fn an_instance_that_has_just_been_ended() {
+    let cluster = Healthy::minimal();
+    let worker = cluster.instance_of("workers");
+    let c = &cluster.cluster;
+    c.run(c.ec2.terminate_instances().instance_ids(&worker).send());
+    let report = cluster.fails(&["nodes"]);
+    says(&report, "nodes", &["\"1 instance without a node\""]);
+    assert!(!words_of(&report, "nodes").contains(&worker), "{report:#}");
 }
 
 #[test]
@@ -339,10 +360,10 @@ fn etcd_whose_members_are_not_the_slots() {
 #[test]
 fn etcd_that_is_full() {
     let cluster = Healthy::minimal();
-    cluster.etcd_says("cp-1", &["cp-1".to_owned()], Some(1), json!({ "dbSize": 2_000_000_000_u64 }));
+    cluster.etcd_says("cp-1", &["cp-1".to_owned()], Some(1), json!({ "dbSize": 4_000_000_000_u64 }));
     let report = cluster.validate(&[]).expect(0).json();
     assert_eq!(names(&report, "warning"), ["etcd"]);
-    says(&report, "etcd", &["1908 MiB of 2048 MiB"]);
+    says(&report, "etcd", &["3815 MiB of 4096 MiB"]);
 }
 
 #[test]
@@ -366,6 +387,14 @@ fn pods_that_no_node_takes() {
         "pods",
         &["Deployment/coredns: 1 of 2 available", "kube-system/coredns-0: not scheduled", message, "no node takes it"],
     );
+}
+
+/// There is no pod of it that could be in trouble.
+#[test]
+fn what_every_cluster_has_and_this_one_has_not() {
+    let cluster = Healthy::minimal();
+    cluster.api.objects().remove("Deployment", |owner| owner["metadata"]["name"] == "coredns");
+    says(&cluster.fails(&["pods"]), "pods", &["Deployment/coredns: does not exist", "kubeadm init phase addon"]);
 }
 
 #[test]
@@ -393,7 +422,7 @@ fn versions_that_do_not_go_together() {
     let worker = cluster.instance_of("workers");
     cluster.edit_node(&worker, |node| node["status"]["nodeInfo"]["kubeletVersion"] = json!("v1.37.0"));
     let report = cluster.fails(&["versions"]);
-    says(&report, "versions", &[&worker, "kubelet v1.37.0", "newer than the API server", "replace them"]);
+    says(&report, "versions", &[&worker, "kubelet v1.37.0", "newer than the API server", "bring them to one version"]);
 }
 
 #[test]

@@ -39,8 +39,10 @@ pub(super) fn fill(api: &KubernetesApi, account: &Account, cluster: &str) {
     let instances = instances(account, cluster);
     assert!(!instances.is_empty(), "{cluster} has no instances");
     let objects = api.objects();
-    let put_pods = |kind: &str, name: &str, nodes: &[&Instance]| {
-        objects.put(workload(kind, name, nodes.len()));
+    let put_pods = |kind: &str, name: &str, nodes: &[&Instance], image: &str| {
+        let mut workload = workload(kind, name, nodes.len());
+        workload["spec"]["template"] = json!({ "spec": { "containers": [{ "name": "main", "image": image }] } });
+        objects.put(workload);
         for (number, instance) in nodes.iter().enumerate() {
             let owner = if kind == "DaemonSet" { ("DaemonSet", name.to_owned()) } else { ("ReplicaSet", format!("{name}-5d4f")) };
             let labels = json!({ "app": name });
@@ -53,20 +55,26 @@ pub(super) fn fill(api: &KubernetesApi, account: &Account, cluster: &str) {
         if control_plane {
             for component in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
                 let labels = json!({ "component": component, "tier": "control-plane" });
-                objects.put(documents::pod(
-                    &format!("{component}-{}", instance.id),
-                    &instance.id,
-                    Some(("Node", &instance.id)),
-                    labels,
-                ));
+                let name = format!("{component}-{}", instance.id);
+                let mut pod = documents::pod(&name, &instance.id, Some(("Node", &instance.id)), labels);
+                let tag = if component == "etcd" { "3.6.14-0" } else { &version };
+                pod["spec"]["containers"][0]["image"] = json!(format!("registry.k8s.io/{component}:{tag}"));
+                objects.put(pod);
             }
         }
     }
     let everywhere: Vec<&Instance> = instances.iter().collect();
     let slots: Vec<&Instance> = instances.iter().filter(|instance| is_slot(instance)).collect();
-    put_pods("DaemonSet", "cilium", &everywhere);
-    put_pods("DaemonSet", "aws-cloud-controller-manager", &slots);
-    put_pods("Deployment", "coredns", &everywhere[everywhere.len().saturating_sub(2)..]);
+    let image = |name: &str| format!("registry.k8s.io/{name}:{version}");
+    put_pods("DaemonSet", "cilium", &everywhere, "quay.io/cilium/cilium:v1.20.1");
+    put_pods("DaemonSet", "kube-proxy", &everywhere, &image("kube-proxy"));
+    put_pods("DaemonSet", "aws-cloud-controller-manager", &slots, &image("provider-aws/cloud-controller-manager"));
+    put_pods(
+        "Deployment",
+        "coredns",
+        &everywhere[everywhere.len().saturating_sub(2)..],
+        "registry.k8s.io/coredns/coredns:v1.14.2",
+    );
     for namespace in ["default", "kube-system"] {
         objects.put(json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": namespace } }));
     }
