@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::cloud::facts::StateLocation;
 use crate::cloud::status::GroupInstance;
 use crate::cloud::{Facts, GroupStatus, HostedZone, InstanceStatus, InstanceTypeFacts, Observed, Physical, ResolvedImage, World};
-use crate::health::{KubeNode, KubernetesView, System};
+use crate::health::{KubeNode, KubernetesView, StaticPod, System, Workload};
 use crate::inventory::Fleet;
 use crate::model::{BootstrapObject, Desired, Kind, Resource, ResourceId, build, fixed_addresses};
 use crate::spec::{Architecture, Cluster, DnsVisibility};
@@ -209,10 +209,41 @@ pub fn fleet(cluster: &Cluster) -> Fleet {
         });
     }
     let version = format!("v{}", cluster.kubernetes_version);
-    let system =
-        System { failing: Ok(Vec::new()), workloads: Ok(Vec::new()), control_plane: Ok(Vec::new()), pending: Ok(Vec::new()) };
+    let control_planes: Vec<&str> = nodes.iter().filter(|node| node.control_plane).map(|node| node.name.as_str()).collect();
+    let system = system(&version, &control_planes, nodes.len() as u32);
     fleet.kubernetes = KubernetesView::Reachable { address: "https://api:6443".into(), version, nodes, system };
     fleet
+}
+
+/// What runs on a healthy cluster of that many nodes, with Cilium.
+pub fn system(version: &str, control_planes: &[&str], nodes: u32) -> System {
+    let workload = |name: &str, pods: u32| Workload {
+        name: name.into(),
+        wanted: pods,
+        available: pods,
+        version: Some(version.into()),
+        changed_at: "2026-11-26T22:15:00Z".parse().ok(),
+        troubled: None,
+    };
+    let static_pod = |node: &str, component: &str| StaticPod {
+        component: component.into(),
+        node: Some(node.into()),
+        version: Some(if component == "etcd" { "3.6.14-0" } else { version }.into()),
+        trouble: None,
+    };
+    let components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    let static_pods = control_planes.iter().flat_map(|node| components.map(|component| static_pod(node, component)));
+    System {
+        failing: Ok(Vec::new()),
+        workloads: Ok(vec![
+            workload("DaemonSet/cilium", nodes),
+            workload("DaemonSet/kube-proxy", nodes),
+            workload("DaemonSet/aws-cloud-controller-manager", control_planes.len() as u32),
+            workload("Deployment/coredns", 2),
+        ]),
+        control_plane: Ok(static_pods.collect()),
+        pending: Ok(Vec::new()),
+    }
 }
 
 /// Nodes of [`fleet`], to spoil.

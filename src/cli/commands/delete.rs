@@ -20,10 +20,13 @@ pub(super) async fn delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) 
 async fn try_delete(cli: &Cli, args: &DeleteArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let (session, name) = match Session::for_name(&cli.global, args.name.name.as_ref()).await {
         // Nothing is said of what the state does not know before its tags were looked for.
-        Err(CliError::Ops(error @ OpsError::NoSuchCluster { .. })) => {
+        Err(CliError::Ops(ref error @ OpsError::NoSuchCluster { ref known, .. })) => {
+            let held = if known.is_empty() { "no clusters".to_owned() } else { known.join(", ") };
             return Err(CliError::Usage {
                 headline: format!("{error}, and AWS was not searched for it, because no region is set"),
-                hint: "name the region with --region: what carries the cluster's tags there is found without state".to_owned(),
+                hint: format!(
+                    "it holds {held}; if the state is lost, name the region with --region: what carries the cluster's tags is found"
+                ),
             });
         }
         other => other?,

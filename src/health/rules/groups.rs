@@ -47,7 +47,7 @@ pub(super) fn missing(snapshot: &Snapshot, scope: &Scope) -> usize {
     let numbers = workers.filter_map(|(name, least)| {
         let group = groups.iter().find(|group| group.name == name && !is_slot(&name, snapshot))?;
         let serving = group.serving();
-        let coming = in_progress(group, snapshot, serving, least as usize).is_some();
+        let coming = matches!(in_progress(group, snapshot, serving, least as usize), Some(Ok(_)));
         Some(if coming { 0 } else { wanted(group, least as usize).saturating_sub(serving) })
     });
     numbers.sum()

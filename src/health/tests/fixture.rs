@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::cloud::status::GroupInstance;
 use crate::cloud::{GroupStatus, InstanceStatus, Observed, Physical, TargetState, World};
 use crate::health::{
-    CertificateFault, Endpoint, EndpointKind, KubeNode, KubernetesView, Presented, Report, Scope, Snapshot, StaticPod, System,
-    Workload, check,
+    CertificateFault, Endpoint, EndpointKind, KubeNode, KubernetesView, Presented, Report, Scope, Snapshot, System, Workload,
+    check,
 };
 use crate::model::{
     AddonSetting, ControlPlaneSettings, Desired, Direction, Disk, DnsRecord, HealthCheck, Listener, LoadBalancer, Peer,
@@ -18,6 +18,7 @@ use crate::model::{
 use crate::plan::{Drift, drift};
 use crate::spec::Cluster;
 use crate::store::{AddonReport, EndpointStatus, EtcdReport, Member, MemberList, MemberStatus};
+use crate::test_support;
 
 /// Three slots in three zones, three workers, a load balancer, a record.
 pub const SPEC: &str = include_str!("../../../examples/ha-private.yaml");
@@ -53,17 +54,7 @@ pub fn healthy() -> Snapshot {
             address: API.into(),
             version: "v1.36.2".into(),
             nodes: MACHINES.map(|(id, group, zone)| node(id, group, zone)).into(),
-            system: System {
-                failing: Ok(Vec::new()),
-                workloads: Ok(vec![
-                    workload("DaemonSet/cilium", 6),
-                    workload("DaemonSet/kube-proxy", 6),
-                    workload("DaemonSet/aws-cloud-controller-manager", 3),
-                    workload("Deployment/coredns", 2),
-                ]),
-                control_plane: Ok(control_plane()),
-                pending: Ok(Vec::new()),
-            },
+            system: test_support::system("v1.36.2", &["i-0a1", "i-0a2", "i-0a3"], 6),
         },
         endpoints: vec![
             endpoint(EndpointKind::Name, "api.prod.example.com", None),
@@ -99,35 +90,10 @@ pub fn system(snapshot: &mut Snapshot) -> &mut System {
     }
 }
 
-pub fn workload(name: &str, pods: u32) -> Workload {
-    Workload {
-        name: name.into(),
-        wanted: pods,
-        available: pods,
-        version: Some("v1.36.2".into()),
-        changed_at: Some(now() - SignedDuration::from_hours(24)),
-        troubled: None,
-    }
-}
-
 /// A workload of the healthy cluster.
 pub fn running<'a>(snapshot: &'a mut Snapshot, name: &str) -> &'a mut Workload {
     let workloads = system(snapshot).workloads.as_mut().unwrap();
     workloads.iter_mut().find(|workload| workload.name == name).unwrap()
-}
-
-fn control_plane() -> Vec<StaticPod> {
-    let slots = MACHINES.iter().filter(|(_, group, _)| group.starts_with("cp-"));
-    let components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
-    let pods = slots.flat_map(|(node, ..)| {
-        components.map(|component| StaticPod {
-            component: component.into(),
-            node: Some((*node).into()),
-            version: Some(if component == "etcd" { "3.6.14-0" } else { "v1.36.2" }.into()),
-            trouble: None,
-        })
-    });
-    pods.collect()
 }
 
 pub fn endpoint(kind: EndpointKind, host: &str, fault: Option<CertificateFault>) -> Endpoint {

@@ -160,17 +160,21 @@ fn two_clusters_and_no_name() {
 fn a_cluster_that_does_not_exist() {
     let account = Account::with_cluster();
     let words = ["there is no cluster absent.k8s.local in s3://kclust-state-", "it holds dev.k8s.local"];
-    for args in [&["delete", "absent.k8s.local", "--yes"][..], &["validate", "absent.k8s.local"], &["update", "absent.k8s.local"]]
-    {
-        account.refuses(args, 1, &words);
-        account.refuses(&[args, &["--region", "us-east-1"]].concat(), 1, &words);
+    let region = ["--region", "us-east-1"];
+    for args in [["validate", "absent.k8s.local"], ["update", "absent.k8s.local"]] {
+        account.refuses(&args, 1, &words);
+        account.refuses(&[args, region].concat(), 1, &words);
     }
+    // Without a region nobody has looked for what it may have left.
+    for more in [&[][..], &["--ignore-not-found"]] {
+        let delete = [&["delete", "absent.k8s.local", "--yes"], more].concat();
+        account.refuses(&delete, 2, &[&words[..], &["no region is set", "--region"]].concat());
+    }
+    account.refuses(&["delete", "absent.k8s.local", "--yes", "--region", "us-east-1"], 1, &words);
     account.refuses(&["get", "spec", "absent.k8s.local"], 1, &words);
-    for region in [&[][..], &["--region", "us-east-1"]] {
-        let args = [&["delete", "absent.k8s.local", "--yes", "--ignore-not-found"], region].concat();
-        let gone = account.unchanged(|| account.kclust(&args).expect(0).says(&["Nothing to delete"]));
-        assert_eq!(gone.stdout, "");
-    }
+    let args = ["delete", "absent.k8s.local", "--yes", "--ignore-not-found", "--region", "us-east-1"];
+    let gone = account.unchanged(|| account.kclust(&args).expect(0).says(&["Nothing to delete"]));
+    assert_eq!(gone.stdout, "");
 }
 
 #[test]
