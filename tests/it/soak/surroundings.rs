@@ -9,8 +9,6 @@ use super::{HA_PRIVATE, MINIMAL};
 
 /// How often each fault meets a call.
 const PROBABILITY: f64 = 0.02;
-/// How often a call hangs: each costs the client's whole patience.
-const SILENCE: f64 = 0.005;
 
 enum Surroundings {
     /// AWS's own token buckets, though they fill faster.
@@ -21,7 +19,7 @@ enum Surroundings {
     Unseen,
     /// Answers may be as old as some seconds.
     Stale,
-    /// Now and then a call has no answer at all, for as long as the client waits.
+    /// Two calls have no answer at all, for as long as the client waits: one that took effect, and one that did not.
     Silent,
     /// Listings in many pages.
     Pages,
@@ -38,16 +36,12 @@ fn points(bench: &Bench, seeds: usize) -> Vec<Point> {
     let first = seed() * seeds;
     let stages = 0..bench.stages.len();
     let of_stage = |stage| {
-        let surroundings = [
-            Surroundings::Busy,
-            Surroundings::Slow,
-            Surroundings::Unseen,
-            Surroundings::Stale,
-            Surroundings::Silent,
-            Surroundings::Pages,
-        ];
+        let surroundings =
+            [Surroundings::Busy, Surroundings::Slow, Surroundings::Unseen, Surroundings::Stale, Surroundings::Pages];
+        // Each hang costs half a minute: too long for a sample.
+        let silent = (seeds > 1).then_some(Surroundings::Silent);
         let chances = (first..first + seeds).map(|seed| Surroundings::Chance { seed });
-        surroundings.into_iter().chain(chances).map(move |surroundings| Point { stage, surroundings })
+        surroundings.into_iter().chain(silent).chain(chances).map(move |surroundings| Point { stage, surroundings })
     };
     stages.flat_map(of_stage).collect()
 }
@@ -75,8 +69,9 @@ fn attempt(bench: &Bench, point: &Point, _: &Tally) -> Result<Proof, String> {
         Surroundings::Unseen => account.set_conditions(&json!({ "invisible_seconds": 3 })),
         Surroundings::Stale => account.set_conditions(&json!({ "stale_seconds": 5 })),
         Surroundings::Silent => {
-            let hang = |when: &str| json!({ "do": "hang", "where": when, "probability": SILENCE });
-            return rides_out(bench, stage, &json!([hang("before"), hang("after")]));
+            let third = stage.calls.len() / 3;
+            let hang = |when: &str, skip: usize| json!({ "do": "hang", "where": when, "skip": skip, "times": 1 });
+            return rides_out(bench, stage, &json!([hang("before", third), hang("after", third)]));
         }
         Surroundings::Pages => account.set_page_size(Some(2)),
         Surroundings::Chance { seed } => {
