@@ -75,10 +75,7 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     let snapshots = store.snapshots().await?.len();
     plan.warnings.extend(fate_of_backups(snapshots, options));
     if recorded.is_none() && plan.is_empty() {
-        return match options.dry_run {
-            true => Err(no_such_cluster(environment.objects.as_ref(), name).await),
-            false => remove_lock(environment, &store).await,
-        };
+        return end_removal(environment, &store, plan, options).await;
     }
     if options.dry_run {
         return Ok(Ending::Planned(plan));
@@ -109,21 +106,31 @@ fn fate_of_backups(snapshots: usize, options: DeleteOptions) -> Option<String> {
     })
 }
 
-/// Ends what was killed when it had removed everything but its lock.
-async fn remove_lock(environment: &Environment<'_>, store: &ClusterStore<'_>) -> Result<Ending, OpsError> {
-    let right = match store.is_locked().await? {
-        true => Right::take(environment, store, &Operation::Delete.to_string()).await,
-        false => return Err(no_such_cluster(environment.objects.as_ref(), store.cluster()).await),
+/// Ends what was killed when it had removed everything in AWS: its state, or the lock alone, is left.
+async fn end_removal(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    mut plan: Plan,
+    options: DeleteOptions,
+) -> Result<Ending, OpsError> {
+    let has_state = store.is_half_removed().await?;
+    if options.dry_run && has_state {
+        plan.warnings.push("a removal was interrupted: what is left of the cluster's state is removed".to_owned());
+        return Ok(Ending::Planned(plan));
+    }
+    if options.dry_run || !(has_state || store.is_locked().await?) {
+        return Err(no_such_cluster(environment.objects.as_ref(), store.cluster()).await);
+    }
+    let right = Right::take(environment, store, &Operation::Delete.to_string()).await?;
+    let removed = match has_state {
+        true => store.remove_all(!options.delete_backups).await,
+        false => Ok(()),
     };
-    right?.give_back(environment).await;
-    let cluster = store.cluster().to_string();
-    Ok(Ending::Applied(Applied {
-        operation: Operation::Delete,
-        cluster,
-        report: Report::default(),
-        kept: Vec::new(),
-        snapshots: 0,
-    }))
+    right.give_back(environment).await;
+    removed?;
+    let (cluster, report) = (store.cluster().to_string(), Report::default());
+    let snapshots = store.snapshots().await?.len();
+    Ok(Ending::Applied(Applied { operation: Operation::Delete, cluster, report, kept: Vec::new(), snapshots }))
 }
 
 async fn leftovers(environment: &Environment<'_>, scope: &Scope) -> Result<Vec<Leftover>, OpsError> {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::spec::ClusterName;
 
-use super::documents::{self, Ledger, Stored};
+use super::documents::{self, Ledger, Operation, Stored};
 use super::layout::{Area, BOOTSTRAP, Keys};
 use super::{Condition, ObjectStore, StoreError, Version};
 
@@ -143,6 +143,25 @@ impl<'a> ClusterStore<'a> {
         self.objects.purge(&self.keys.all(), &keep).await?;
         self.objects.purge(&ledger, &[]).await?;
         self.objects.purge(&spec, &[]).await
+    }
+
+    /// Whether [`Self::remove_all`] was begun and not ended: the ledger says that nothing of the cluster is left, or has gone already.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn is_half_removed(&self) -> Result<bool, StoreError> {
+        match self.read_ledger().await {
+            Ok(Some(ledger)) => Ok(ledger.value.operation == Operation::Delete && ledger.value.resources.is_empty()),
+            Ok(None) => {
+                let keys = self.objects.list(&self.keys.all()).await?;
+                let spec = self.keys.spec();
+                let may_stay = |key: &String| *key == spec || *key == self.keys.lock() || key.starts_with(&self.keys.backups());
+                Ok(keys.contains(&spec) && keys.iter().all(may_stay))
+            }
+            // Whose words cannot be read is no witness.
+            Err(StoreError::Lost { .. } | StoreError::Corrupt { .. } | StoreError::Newer { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn location(&self, key: &str) -> String {

@@ -136,6 +136,30 @@ fn killed_while_a_cluster_is_deleted() {
     }
 }
 
+/// Killed while it removes the state, at each call of that: no resource is left to find the cluster by, and the rest goes all the same.
+#[test]
+fn killed_while_the_state_is_removed() {
+    let account = Account::new();
+    account.kclust(&CREATE).expect(0);
+    account.snapshot("created");
+    account.forget_calls();
+    account.kclust(&DELETE).expect(0);
+    let purges = account.calls().iter().filter(|call| call["action"] == "DeleteObjects").count();
+    assert!(purges >= 3, "{purges}");
+    for skip in 0..purges {
+        account.restore("created");
+        let (running, mut begin) = Running::held(&account.command(&DELETE));
+        let rule = json!({ "service": "s3", "action": "DeleteObjects", "do": "kill", "where": "after", "pid": running.pid(), "skip": skip, "times": 1 });
+        account.set_faults(&json!([rule]));
+        begin.write_all(b"\n").unwrap();
+        running.wait().expect(-1);
+        settled(&account);
+        account.set_faults(&json!([]));
+        account.kclust(&[&DELETE[..], &["--ignore-not-found", "--region", "us-east-1"]].concat()).expect(0);
+        assert_eq!(account.state_keys(), Vec::<String>::new(), "killed at purge {skip}");
+    }
+}
+
 /// Killed while it takes a tag of the spec away, and by then the spec in the state is the new one: the tag goes all the same.
 #[test]
 fn killed_while_a_tag_is_removed() {
