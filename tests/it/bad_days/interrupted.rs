@@ -63,10 +63,10 @@ fn ctrl_c_while_a_cluster_is_deleted() {
 #[test]
 fn ctrl_c_before_anything_is_changed() {
     let account = Account::new();
+    let before = account.world();
     account.set_faults(&json!([{ "service": "ec2", "action": "DescribeVpcs", "latency_ms": 3000 }]));
     let running = Running::start(&mut account.command(&CREATE));
     account.wait_for_calls("the first look", |calls| calls.iter().any(|call| call["action"] == "DescribeVpcs"));
-    let before = account.world();
     running.signal("INT");
     let run = running.wait();
     // The shell shows a process that a signal ended as 128 + 2.
