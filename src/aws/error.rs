@@ -133,6 +133,9 @@ fn class_of(code: &str, message: &str, status: u16) -> ErrorClass {
         // The state of something that is on its way to another one.
         "IncorrectState" | "IncorrectInstanceState" => return ErrorClass::NotYet,
 
+        // ELB says so of a security group that does not exist, or was made a moment ago.
+        "InvalidSecurityGroup" => return ErrorClass::NotFound,
+
         // Detaching what is not attached.
         "Gateway.NotAttached" | "InvalidAttachment.NotFound" => return ErrorClass::NotFound,
 
@@ -298,6 +301,7 @@ mod tests {
             (400, "InvalidLaunchTemplateName.NotFoundException", "", NotFound),
             (400, "NatGatewayNotFound", "", NotFound),
             (400, "InvalidSubnet", "Subnet subnet-1 was not found", NotFound),
+            (400, "InvalidSecurityGroup", "The specified security group does not exist.", NotFound),
             (400, "InvalidSubnet", "VPC vpc-1 has no internet gateway", Invalid),
             (400, "Gateway.NotAttached", "", NotFound),
             (400, "ParameterNotFound", "", NotFound),
