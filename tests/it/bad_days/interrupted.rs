@@ -64,7 +64,7 @@ fn ctrl_c_while_a_cluster_is_deleted() {
 fn ctrl_c_before_anything_is_changed() {
     let account = Account::new();
     let before = account.world();
-    account.set_faults(&json!([{ "service": "ec2", "action": "DescribeVpcs", "latency_ms": 3000 }]));
+    account.set_faults(&json!([{ "service": "ec2", "action": "DescribeVpcs", "do": "hang" }]));
     let running = Running::start(&mut account.command(&CREATE));
     account.wait_for_calls("the first look", |calls| calls.iter().any(|call| call["action"] == "DescribeVpcs"));
     running.signal("INT");
