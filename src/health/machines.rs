@@ -114,7 +114,7 @@ pub(super) fn nodes(snapshot: &Snapshot) -> Vec<Node> {
 }
 
 /// Logical name and least size of the groups that the cluster shall have: slots, then node groups.
-pub(super) fn groups(cluster: &Cluster) -> Vec<(String, u32)> {
+pub(crate) fn groups(cluster: &Cluster) -> Vec<(String, u32)> {
     let slots = cluster.slots().into_iter().map(|slot| (slot.name, 1));
     slots.chain(cluster.node_groups.iter().map(|group| (group.name.to_string(), group.min_size))).collect()
 }

@@ -6,7 +6,7 @@
 #[cfg(feature = "aws")]
 pub mod kube;
 mod kubernetes;
-mod machines;
+pub(crate) mod machines;
 mod report;
 #[cfg(feature = "aws")]
 pub mod resolver;

@@ -42,14 +42,14 @@ pub(super) fn store_url(global: &GlobalArgs) -> Result<StoreUrl, CliError> {
 
 /// `--state`, or else `KCLUST_STATE` where it is not empty.
 pub(super) fn named_store(global: &GlobalArgs) -> Result<Option<StoreUrl>, CliError> {
-    let variable = || std::env::var("KCLUST_STATE").ok().filter(|value| !value.is_empty());
-    match (&global.state, variable) {
-        (Some(url), _) => Ok(Some(url.clone())),
-        (None, variable) => variable().map(|value| value.parse()).transpose().map_err(|error| CliError::Usage {
-            headline: format!("KCLUST_STATE: {error}"),
-            hint: "correct it, or name the state store with --state".to_owned(),
-        }),
+    if let Some(url) = &global.state {
+        return Ok(Some(url.clone()));
     }
+    let variable = std::env::var("KCLUST_STATE").ok().filter(|value| !value.is_empty());
+    variable.map(|value| value.parse()).transpose().map_err(|error| CliError::Usage {
+        headline: format!("KCLUST_STATE: {error}"),
+        hint: "correct it, or name the state store with --state".to_owned(),
+    })
 }
 
 impl Store {

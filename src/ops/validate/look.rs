@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::cloud::{CloudError, GroupStatus, InstanceStatus, TargetState, World};
+use crate::health::machines::groups;
 use crate::health::{
     Delegation, DnsAnswer, DnsFailure, Endpoint, EndpointKind, KubernetesView, Scope, Snapshot, api_address,
     load_balancer_address,
@@ -369,8 +370,7 @@ type StateAnswer =
 
 /// How many instances the spec wants at least, by slot and node group.
 fn least(cluster: &Cluster) -> BTreeMap<String, u32> {
-    let slots = slot_names(cluster).into_iter().map(|slot| (slot, 1));
-    slots.chain(cluster.node_groups.iter().map(|group| (group.name.to_string(), group.min_size))).collect()
+    groups(cluster).into_iter().collect()
 }
 
 fn is_weak(group: &GroupStatus, least: &BTreeMap<String, u32>) -> bool {
@@ -387,8 +387,7 @@ fn source(environment: &Environment<'_>, cluster: &Cluster) -> String {
 }
 
 fn check_groups(cluster: &Cluster, wanted: &[String]) -> Result<(), OpsError> {
-    let known: Vec<String> =
-        slot_names(cluster).into_iter().chain(cluster.node_groups.iter().map(|group| group.name.to_string())).collect();
+    let known: Vec<String> = groups(cluster).into_iter().map(|(name, _)| name).collect();
     match wanted.iter().find(|group| !known.contains(group)) {
         Some(group) => Err(OpsError::NoSuchGroup { cluster: cluster.name.to_string(), group: group.clone(), known }),
         None => Ok(()),
