@@ -50,8 +50,12 @@ fn tls(authority: &Authority, name: &str) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// Answers requests by their path and query until the test ends.
 async fn serve(acceptor: TlsAcceptor, answer: fn(&str) -> (u16, serde_json::Value)) -> String {
+    serve_after(Duration::ZERO, acceptor, answer).await
+}
+
+/// Answers requests by their path and query until the test ends, each after a while that keeps no other request waiting.
+async fn serve_after(delay: Duration, acceptor: TlsAcceptor, answer: fn(&str) -> (u16, serde_json::Value)) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -68,6 +72,7 @@ async fn serve(acceptor: TlsAcceptor, answer: fn(&str) -> (u16, serde_json::Valu
                     }
                     let text = String::from_utf8(std::mem::take(&mut request)).unwrap();
                     let path = text.split(' ').nth(1).unwrap();
+                    tokio::time::sleep(delay).await;
                     let (status, body) = answer(path);
                     // A watch has events in lines, and never comes to its end.
                     let (body, length) = match body.as_array().filter(|_| path.contains("watch=true")) {
@@ -285,16 +290,13 @@ async fn a_watch_that_is_silent_is_begun_again() {
 }
 
 /// The nodes of a large cluster over a narrow line: each page takes its time, and all of them more than one may be silent.
-#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+#[tokio::test]
 async fn one_that_is_slow_is_waited_for_while_it_answers() {
-    let slow = |path: &str| {
-        std::thread::sleep(Duration::from_secs(3));
-        healthy(path)
-    };
+    let (page, silence) = (Duration::from_secs(4), Duration::from_secs(7));
     let ca = authority(1);
-    let server = serve(tls(&ca, "127.0.0.1"), slow).await;
+    let server = serve_after(page, tls(&ca, "127.0.0.1"), healthy).await;
     let server = Server { url: &server, name: None, ca: &ca.certificate, client: &client_of(&ca) };
-    let view = view(server, Patience { silence: Duration::from_secs(5), whole: Duration::from_secs(60) }).await;
+    let view = view(server, Patience { silence, whole: Duration::from_secs(60) }).await;
     assert!(matches!(view, KubernetesView::Reachable { .. }), "{view:?}");
 }
 
