@@ -10,6 +10,7 @@ use crate::access::{FilesError, KubeconfigError};
 use crate::apply::{Failure, Report};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::diag::Diagnostics;
+use crate::health::UnreadState;
 use crate::model::ResourceId;
 use crate::ops::{Finding, OpsError, Severity, SlotState, Unanswered};
 use crate::plan::{Action, Operation, PlanError, TextStyle};
@@ -177,6 +178,20 @@ impl CliError {
             }
             Err(diagnostics) => diagnostics.render(style.color),
         }
+    }
+
+    /// Why the state of a cluster says nothing of it; `None` where that is not the reason.
+    pub fn unread_state(&self) -> Option<UnreadState> {
+        let Self::Ops(error) = self else { return None };
+        let damaged = match error {
+            OpsError::Store(StoreError::Corrupt { .. } | StoreError::Lost { .. }) => true,
+            OpsError::Store(StoreError::Cloud { .. } | StoreError::Io { .. } | StoreError::Newer { .. })
+            | OpsError::Cloud { .. }
+            | OpsError::StoredSpec { .. } => false,
+            _ => return None,
+        };
+        let Words { headline: message, causes, hint: todo } = self.words().ok()?;
+        Some(UnreadState { damaged, message, causes, todo })
     }
 
     /// A spec that is not one renders itself.

@@ -18,7 +18,7 @@ mod view;
 
 pub use kubernetes::{KubeNode, KubernetesView, Pod, StaticPod, System, Workload};
 pub use report::{Check, CheckStatus, Node, Report, Role, Status};
-pub use rules::{Scope, check};
+pub use rules::{Scope, UnreadState, check, without_state};
 pub use snapshot::{
     CertificateFault, Delegation, DnsAnswer, DnsFailure, Endpoint, EndpointKind, Presented, Snapshot, api_address, api_url,
     load_balancer_address,

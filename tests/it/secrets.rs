@@ -66,7 +66,7 @@ fn no_secret_leaves_pki() {
     account.put_state_object(&format!("{CLUSTER}/pki/bundle.json"), &bundle);
     let mut wrong = account.command(&["validate", CLUSTER, "-vvv"]);
     wrong.env("AWS_ACCESS_KEY_ID", "AKIAINVALID000000000");
-    told.add("validate without valid credentials", &with_credentials(&mut wrong, 1));
+    told.add("validate without valid credentials", &with_credentials(&mut wrong, 4));
     told.run(&account, 0, &["update", "-f", &more, "--yes", "-vvv"]);
     let user_data = told.world(&account);
     assert!(user_data > 3, "{user_data}");

@@ -15,13 +15,14 @@ use crate::cli::{Cli, OutputFormat, Progress, ValidateArgs};
 use crate::health::kube::watch::Follower;
 use crate::health::kube::{self, Patience, Server};
 use crate::health::resolver::Resolver;
-use crate::health::{Check, CheckStatus, DnsFailure, KubernetesView, Presented, Scope, api_url};
+use crate::health::{self, Check, CheckStatus, DnsFailure, KubernetesView, Presented, Report, Scope, api_url};
 use crate::ops::{self, ApiFollower, ApiProbe, Follows, Operator, ValidateOptions};
 use crate::pki::{ClientCertificate, ClusterPki, PkiError};
+use crate::spec::ClusterName;
 
 use super::Streams;
 use super::operator::Terminals;
-use super::session::Session;
+use super::session::{Session, Store};
 
 /// The nodes of a large cluster are many pages, and the way to it can be narrow.
 const PATIENCE: Patience = Patience { silence: Duration::from_secs(15), whole: Duration::from_secs(120) };
@@ -33,32 +34,46 @@ const CERTIFICATE_LIFE: Duration = Duration::from_secs(15 * 60);
 const GROUP: &str = "kubeadm:cluster-admins";
 
 pub(super) async fn validate(cli: &Cli, args: &ValidateArgs, streams: &mut Streams) -> Result<u8, CliError> {
-    let (session, name) = Session::for_name(&cli.global, args.name.name.as_ref()).await?;
-    let terminal = streams.terminal.clone();
-    let progress = Arc::new(Progress::new(&terminal, cli.global.verbosity()));
-    let stop = Stop::default();
-    let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
+    let name = match &args.name.name {
+        Some(name) => name.clone(),
+        None => Store::open(&cli.global).await?.named(None).await?,
+    };
     let options =
         ValidateOptions { scope: Scope { groups: args.groups.clone(), allow_unready: args.allow_unready }, wait: args.wait };
-    let probe = OverHttps { patience: PATIENCE, resolver: args.resolver.map(Resolver::from) };
-    let report = {
-        let environment = session.environment(&progress, &operator, &stop);
-        let teller = Teller {
-            streams: Mutex::new(&mut *streams),
-            operator: &operator,
-            waits: args.wait.is_some(),
-            open: Mutex::default(),
-        };
-        ops::validate(&environment, &name, &probe, &options, &teller).await
+    let report = match look(cli, args, &name, &options, streams).await {
+        Ok(report) => report,
+        // Whoever asks how the cluster is gets an answer of the usual form.
+        Err(error) => health::without_state(&name, &options.scope, error.unread_state().ok_or(error)?),
     };
-    progress.clear();
-    let report = report?;
     let document = match streams.format {
         OutputFormat::Ndjson => json!({ "time": Timestamp::now(), "result": report }),
         OutputFormat::Table | OutputFormat::Json | OutputFormat::Yaml => json!(report),
     };
     streams.print_result(&document, |terminal| report.to_text(terminal.stdout))?;
     Ok(report.status.exit_code())
+}
+
+async fn look(
+    cli: &Cli,
+    args: &ValidateArgs,
+    name: &ClusterName,
+    options: &ValidateOptions,
+    streams: &mut Streams,
+) -> Result<Report, CliError> {
+    let (session, name) = Session::for_name(&cli.global, Some(name)).await?;
+    let terminal = streams.terminal.clone();
+    let progress = Arc::new(Progress::new(&terminal, cli.global.verbosity()));
+    let stop = Stop::default();
+    let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
+    let probe = OverHttps { patience: PATIENCE, resolver: args.resolver.map(Resolver::from) };
+    let report = {
+        let environment = session.environment(&progress, &operator, &stop);
+        let teller =
+            Teller { streams: Mutex::new(streams), operator: &operator, waits: args.wait.is_some(), open: Mutex::default() };
+        ops::validate(&environment, &name, &probe, options, &teller).await
+    };
+    progress.clear();
+    Ok(report?)
 }
 
 /// Tells of changes: programs by a line each, persons while they wait.

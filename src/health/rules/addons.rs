@@ -6,7 +6,7 @@ use super::super::Snapshot;
 use super::super::report::{Check, Findings};
 use super::{answered, count};
 
-const NAME: &str = "addons";
+pub(super) const NAME: &str = "addons";
 
 pub(super) fn check(snapshot: &Snapshot) -> Check {
     if snapshot.drift.is_err() {

@@ -6,7 +6,7 @@ use super::super::report::{Check, Findings};
 use super::super::{EndpointKind, KubernetesView, Snapshot};
 use super::{count, has_failed, is_slot, is_unknown};
 
-const NAME: &str = "api";
+pub(super) const NAME: &str = "api";
 
 /// `before` are the checks that can be the reason why it does not.
 pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {

@@ -8,7 +8,7 @@ use super::super::Snapshot;
 use super::super::report::{Check, Findings};
 use super::{is_slot, minute, since, span};
 
-const NAME: &str = "backups";
+pub(super) const NAME: &str = "backups";
 
 /// For a slot to take one, and for a leader to be elected first.
 const GRACE: SignedDuration = SignedDuration::from_mins(10);

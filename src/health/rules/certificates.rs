@@ -8,7 +8,7 @@ use super::super::report::{Check, Findings};
 use super::super::{CertificateFault, Endpoint, EndpointKind, Presented, Snapshot};
 use super::{minute, since, span};
 
-const NAME: &str = "certificates";
+pub(super) const NAME: &str = "certificates";
 
 /// Whoever hears of it has still time to do something.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);

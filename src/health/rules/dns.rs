@@ -12,7 +12,7 @@ use super::super::{Delegation, DnsFailure, EndpointKind, Snapshot};
 use super::count;
 use super::resources::shown;
 
-const NAME: &str = "dns";
+pub(super) const NAME: &str = "dns";
 const ASK_ANOTHER: &str = "name a resolver that can be asked from here with --resolver";
 
 pub(super) fn check(snapshot: &Snapshot) -> Check {

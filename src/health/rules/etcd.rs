@@ -12,7 +12,7 @@ use super::super::report::{Check, Findings};
 use super::super::{KubernetesView, Snapshot};
 use super::{count, since, span};
 
-const NAME: &str = "etcd";
+pub(super) const NAME: &str = "etcd";
 
 /// A report that is older is of a slot that is gone, or cannot write any more.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);

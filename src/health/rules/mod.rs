@@ -19,6 +19,8 @@ mod versions;
 
 #[cfg(test)]
 pub(super) use api::is_on_the_way;
+pub use state::{UnreadState, without_state};
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::report::{Check, CheckStatus, Report};

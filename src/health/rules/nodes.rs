@@ -11,7 +11,7 @@ use super::super::report::{Check, Findings};
 use super::super::{KubeNode, Pod, Snapshot, System};
 use super::{BOOT_TIME, Scope, answered, count, groups, is_slot, since, span};
 
-const NAME: &str = "nodes";
+pub(super) const NAME: &str = "nodes";
 
 /// How the kubelet says that there is no pod network.
 const NO_NETWORK: [&str; 3] = ["NetworkPluginNotReady", "cni plugin not initialized", "NetworkReady=false"];

@@ -11,7 +11,7 @@ use super::super::report::{Check, Findings};
 use super::super::{KubeNode, Pod, Snapshot, StaticPod, Workload};
 use super::{Answered, BOOT_TIME, answered, count, is_slot, since};
 
-const NAME: &str = "pods";
+pub(super) const NAME: &str = "pods";
 
 /// A pod that is younger is starting.
 const STARTING: SignedDuration = SignedDuration::from_mins(5);

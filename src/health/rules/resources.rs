@@ -9,7 +9,7 @@ use super::super::Snapshot;
 use super::super::report::{Check, Findings};
 use super::{Scope, count};
 
-const NAME: &str = "resources";
+pub(super) const NAME: &str = "resources";
 
 pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
     let seen = match &snapshot.drift {

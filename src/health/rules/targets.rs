@@ -8,7 +8,7 @@ use super::super::Snapshot;
 use super::super::report::{Check, Findings};
 use super::count;
 
-const NAME: &str = "targets";
+pub(super) const NAME: &str = "targets";
 
 pub(super) fn check(snapshot: &Snapshot) -> Check {
     match snapshot.cluster.api.endpoint {

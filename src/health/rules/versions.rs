@@ -13,7 +13,7 @@ use super::super::report::{Check, Findings};
 use super::super::{KubeNode, Snapshot, System};
 use super::{Scope, answered, count};
 
-const NAME: &str = "versions";
+pub(super) const NAME: &str = "versions";
 
 // <https://kubernetes.io/releases/version-skew-policy/>, in minor versions.
 

@@ -45,8 +45,8 @@ fn documents_that_are_damaged() {
     let update = ["update", "-f", &file, "--yes", "-q"];
     let repair = "`kclust update dev.k8s.local --from-history 1` brings back";
     let damaged: [(&str, &[&[&str]], &str); 3] = [
-        ("cluster.yaml", &[&CREATE, &update, &["validate"], &DELETE, &["get", "spec"]], repair),
-        ("facts.json", &[&CREATE, &update, &["validate"], &DELETE], repair),
+        ("cluster.yaml", &[&CREATE, &update, &DELETE, &["get", "spec"]], repair),
+        ("facts.json", &[&CREATE, &update, &DELETE], repair),
         // Who holds it cannot be told, so nobody may take it.
         ("lock", &[&update, &DELETE], "then remove it: aws s3 rm s3://kclust-state-"),
     ];
@@ -63,6 +63,13 @@ fn documents_that_are_damaged() {
                 let told = account.kclust(args).fails(1, &[&key, "hint: ", hint]);
                 assert!(!account.state_keys().contains(&format!("{CLUSTER}/lock")) || document == "lock", "{}", told.stderr);
                 assert_eq!(account.state_object(&key), content, "it was written over");
+            }
+            if document != "lock" {
+                let report = account.kclust(&["validate", "-o", "json"]).expect(3).json();
+                let (state, resources) = (&report["checks"][0], &report["checks"][1]);
+                assert_eq!((&state["name"], &state["status"]), (&json!("state"), &json!("failed")), "{report:#}");
+                assert!(state.to_string().contains(&key) && state["todo"].to_string().contains(hint), "{state:#}");
+                assert_eq!((&resources["name"], &resources["status"]), (&json!("resources"), &json!("skipped")));
             }
         }
         match whole {
