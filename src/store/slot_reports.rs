@@ -74,7 +74,7 @@ pub struct Member {
     pub learner: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct AlarmList {
     #[serde(default)]
     pub alarms: Vec<Alarm>,

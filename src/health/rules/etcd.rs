@@ -10,7 +10,7 @@ use crate::store::{EtcdReport, MemberStatus};
 
 use super::super::report::{Check, Findings};
 use super::super::{KubernetesView, Snapshot};
-use super::{count, since, span};
+use super::{BOOT_TIME, count, is_slot, since, span};
 
 pub(super) const NAME: &str = "etcd";
 
@@ -18,6 +18,9 @@ pub(super) const NAME: &str = "etcd";
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// Part of the quota from which on a person should know.
 const FULL_PERCENT: u64 = 80;
+
+const TELL_NOTHING: &str =
+    "see whether the machine runs (`group`, `nodes`) and reaches S3: `journalctl -u kclust-tend` there says why it tells nothing";
 
 pub(super) fn check(snapshot: &Snapshot) -> Check {
     let reports = match &snapshot.etcd {
@@ -123,6 +126,10 @@ fn judge(fresh: &[&EtcdReport], slots: &[String], mut findings: Findings, silent
         findings.explain("no control plane could list the members");
         return Check::undecided(NAME, words, findings.and(silent)).todo("`etcdctl member list` on a control plane says why");
     }
+    if fresh.iter().all(|report| report.alarms.is_none()) {
+        findings.explain("no control plane could list the alarms");
+        return Check::undecided(NAME, words, findings.and(silent)).todo("`etcdctl alarm list` on a control plane says why");
+    }
     if let Some(status) = largest.filter(|status| status.db_size * 100 >= status.db_size_quota * FULL_PERCENT) {
         let (size, quota) = (mebibytes(status.db_size), mebibytes(status.db_size_quota));
         findings.explain(format!("the database has {size} of {quota}"));
@@ -130,9 +137,7 @@ fn judge(fresh: &[&EtcdReport], slots: &[String], mut findings: Findings, silent
             .todo("find out what fills it (events, large ConfigMaps), and defragment it; at the quota etcd refuses to write");
     }
     if !silent.is_empty() {
-        return Check::warning(NAME, words, silent).todo(
-            "see whether the machine runs (`group`, `nodes`) and reaches S3: `journalctl -u kclust-tend` there says why it tells nothing",
-        );
+        return Check::warning(NAME, words, silent).todo(TELL_NOTHING);
     }
     let told = format!("{words} (told {} ago)", span(snapshot.now.duration_since(newest(fresh))));
     Check::ok(NAME, told)
@@ -172,12 +177,29 @@ fn failing(snapshot: &Snapshot) -> Option<Result<Vec<&str>, &str>> {
     Some(of_etcd)
 }
 
-/// What the API server says of it, where the slots say nothing: older boot programs do not.
+/// Whether no control plane has been there for as long as a boot takes: none can have told anything yet.
+fn are_young(snapshot: &Snapshot) -> bool {
+    let slots = snapshot.instances.iter().flatten().filter(|instance| {
+        let runs = matches!(instance.state.as_str(), "pending" | "running");
+        runs && instance.group.as_deref().is_some_and(|group| is_slot(group, snapshot))
+    });
+    let oldest = slots.filter_map(|instance| instance.launched_at).min();
+    oldest.is_some_and(|launched| since(snapshot.now, launched) < BOOT_TIME)
+}
+
+/// What the API server says of it, where the slots say nothing.
 fn without_reports(snapshot: &Snapshot, reports: &[EtcdReport]) -> Check {
     let silent =
         if reports.is_empty() { "no control plane has told more yet" } else { "no control plane has told more for some time" };
     match failing(snapshot) {
-        Some(Ok(failing)) if failing.is_empty() => Check::ok(NAME, format!("the API server reads it; {silent}")),
+        Some(Ok(failing)) if failing.is_empty() && are_young(snapshot) => {
+            Check::ok(NAME, format!("the API server reads it; {silent}: the control planes are young"))
+        }
+        Some(Ok(failing)) if failing.is_empty() => {
+            let mut findings = Findings::default();
+            findings.explain("whether it has all its members, room and no alarm is not known");
+            Check::warning(NAME, format!("the API server reads it; {silent}"), findings).todo(TELL_NOTHING)
+        }
         Some(Ok(failing)) => {
             let mut findings = Findings::default();
             findings.quote(format!("/readyz: {} fails", failing.join(", ")));

@@ -113,3 +113,37 @@ fn a_database_is_full_by_its_own_quota() {
     assert_eq!(etcd(&report).status, CheckStatus::Warning);
     assert_eq!(etcd(&report).cause.as_deref(), Some("the database has 3400 MiB of 4096 MiB"));
 }
+
+#[test]
+fn alarms_that_nobody_could_list_are_not_known() {
+    let with = |deaf: usize| after(move |snapshot| reports(snapshot)[..deaf].iter_mut().for_each(|report| report.alarms = None));
+    assert_eq!(etcd(&with(2)).status, CheckStatus::Ok, "an alarm is one of the whole cluster");
+    let report = with(3);
+    let check = etcd(&report);
+    assert_eq!((check.status, check.cause.as_deref()), (CheckStatus::Unknown, Some("no control plane could list the alarms")));
+}
+
+/// That the API server reads it says nothing of a member that is missing, of room, or of alarms.
+#[test]
+fn the_silence_of_all_slots_is_no_better_than_that_of_one() {
+    for spoil in
+        [|reports: &mut Vec<EtcdReport>| reports.iter_mut().for_each(is_old), |reports: &mut Vec<EtcdReport>| reports.clear()]
+    {
+        let silent = |age: SignedDuration| {
+            after(move |snapshot| {
+                spoil(reports(snapshot));
+                snapshot.instances.as_mut().unwrap().iter_mut().for_each(|instance| instance.launched_at = Some(now() - age));
+            })
+        };
+        let report = silent(SignedDuration::from_mins(11));
+        let check = etcd(&report);
+        assert_eq!(check.status, CheckStatus::Warning, "{check:?}");
+        assert!(check.cause.as_ref().unwrap().contains("is not known") && check.todo.is_some(), "{check:?}");
+        assert_eq!(etcd(&silent(SignedDuration::from_mins(9))).status, CheckStatus::Ok, "they are about to tell");
+    }
+    let unseen = after(|snapshot| {
+        reports(snapshot).clear();
+        snapshot.instances = Err("ec2:DescribeInstances: denied".into());
+    });
+    assert_eq!(etcd(&unseen).status, CheckStatus::Warning, "nobody knows that they are young");
+}

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::plan::{Drift, drift};
 use crate::spec::Cluster;
-use crate::store::{AddonReport, EndpointStatus, EtcdReport, Member, MemberList, MemberStatus};
+use crate::store::{AddonReport, AlarmList, EndpointStatus, EtcdReport, Member, MemberList, MemberStatus};
 use crate::test_support;
 
 /// Three slots in three zones, three workers, a load balancer, a record.
@@ -119,7 +119,7 @@ pub fn etcd_report(slot: &str) -> EtcdReport {
         at: now() - SignedDuration::from_secs(40),
         status: Some(vec![EndpointStatus { status }]),
         members: Some(MemberList { members: (1..=3).map(member).collect() }),
-        alarms: None,
+        alarms: Some(AlarmList::default()),
     }
 }
 
