@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub now: Timestamp,
     /// Whose account and which state were read, in words.
     pub source: String,
+    /// The version of kclust that applied the spec.
+    pub applied_by: String,
     /// How the world differs from the spec. Where it was never seen, `world` is empty and says nothing.
     pub drift: Result<Drift, String>,
     pub world: World,

@@ -157,7 +157,8 @@ async fn under_lock(
         Some(Recorded { damage: Some(_), version, .. }) => {
             store.repair_spec(&text, version.as_ref(), operation, by, at).await.map_err(changed)?;
         }
-        Some(recorded) if recorded.applied.text == text => {}
+        // A plan that another version made is a revision also where the spec is the same: it brings what that version has.
+        Some(recorded) if recorded.applied.text == text && recorded.applied.revision.kclust == env!("CARGO_PKG_VERSION") => {}
         recorded => {
             let previous = recorded.as_ref().map(|recorded| &recorded.applied);
             store.write_spec(&text, previous, operation, by, at).await.map_err(changed)?;

@@ -10,6 +10,7 @@ use super::super::report::{Check, Findings};
 use super::{Scope, count};
 
 pub(super) const NAME: &str = "resources";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
     let seen = match &snapshot.drift {
@@ -41,6 +42,9 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
         return Check::ok(NAME, format!("{} as specified", count(seen.unchanged, "resource")));
     }
     let cluster = &snapshot.cluster.name;
+    if snapshot.applied_by != VERSION && drift.superfluous == 0 && relevant(seen, snapshot, scope).all(is_of_templates) {
+        return of_another_version(snapshot, relevant(seen, snapshot, scope));
+    }
     let message = drift.to_string();
     let todo = match (drift.refused, drift.missing + drift.different + drift.superfluous) {
         (0, _) => format!("`kclust update {cluster}` puts it right, and shows first what it does"),
@@ -48,6 +52,30 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
         _ => format!("change back by hand what `kclust update {cluster}` refuses; it then puts the rest right"),
     };
     Check::failed(NAME, message, drift.findings).todo(todo)
+}
+
+/// Whether no more differs than what kclust itself brings: the boot program, what starts it, and the addons as it pins them.
+fn is_of_templates(change: &Change) -> bool {
+    match (change.id.kind, change.action) {
+        (Kind::BootstrapObject, Action::Create) => true,
+        (Kind::LaunchTemplate, Action::Update) => change.fields.iter().all(|field| field.path == "userData"),
+        (Kind::ControlPlaneSettings, Action::Update) => change.fields.iter().all(|field| {
+            field.path.starts_with("addons.") && ![&field.from, &field.to].into_iter().any(|value| *value == Value::Absent)
+        }),
+        _ => false,
+    }
+}
+
+/// Nobody has touched the cluster: what is desired changed with the program that looks.
+fn of_another_version<'a>(snapshot: &Snapshot, changes: impl Iterator<Item = &'a Change>) -> Check {
+    let mut findings = Findings::default();
+    changes.for_each(|change| findings.add(change.id.to_string(), format!("{} is not as {VERSION} makes it", change.id)));
+    let resources = count(findings.count(), "resource");
+    let message = format!("applied by kclust {}; this is {VERSION}, whose update would change {resources}", snapshot.applied_by);
+    Check::warning(NAME, message, findings).todo(format!(
+        "nothing has to be done: `kclust update {}` brings what this version has, and shows it first",
+        snapshot.cluster.name
+    ))
 }
 
 /// All but the API's record, which has a check of its own.

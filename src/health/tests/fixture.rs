@@ -44,6 +44,7 @@ pub fn healthy() -> Snapshot {
         cluster: cluster(SPEC),
         now: now(),
         source: "account 123456789012 in us-east-1, state in s3://acme".into(),
+        applied_by: env!("CARGO_PKG_VERSION").into(),
         drift: Ok(drift_of(&desired, &World::default())),
         world: World::default(),
         not_seen_again: None,

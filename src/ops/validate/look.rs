@@ -74,6 +74,7 @@ impl<'a> Looker<'a> {
             api,
             snapshot: Snapshot {
                 source: source(environment, &cluster),
+                applied_by: recorded.applied.revision.kclust.clone(),
                 now: environment.clock.now(),
                 drift,
                 cluster,
@@ -321,7 +322,7 @@ impl<'a> Looker<'a> {
     pub(super) async fn observe_again(&mut self) {
         let seen = match recorded(self.store, self.environment.objects.root()).await {
             Ok(Some(recorded)) => match seen(self.environment, self.store, &recorded).await {
-                Ok(seen) => seen.map(|seen| (recorded.cluster, seen)),
+                Ok(seen) => seen.map(|seen| (recorded, seen)),
                 Err(error) => Err(error.to_string()),
             },
             Ok(None) => Err("the state of the cluster is gone".to_owned()),
@@ -329,8 +330,9 @@ impl<'a> Looker<'a> {
         };
         let snapshot = &mut self.snapshot;
         match (seen, &mut snapshot.drift) {
-            (Ok((cluster, (world, drift))), _) => {
-                (snapshot.cluster, snapshot.world, snapshot.drift) = (cluster, world, Ok(drift));
+            (Ok((recorded, (world, drift))), _) => {
+                (snapshot.cluster, snapshot.world, snapshot.drift) = (recorded.cluster, world, Ok(drift));
+                snapshot.applied_by = recorded.applied.revision.kclust;
                 snapshot.not_seen_again = None;
             }
             (Err(reason), Ok(_)) => snapshot.not_seen_again = Some(reason),
