@@ -67,6 +67,8 @@ pub async fn view(server: Server<'_>, patience: Patience) -> KubernetesView {
 enum Failure {
     Unreachable(String),
     Refused(String),
+    /// An error of HTTP.
+    Status(u16, String),
     /// Not a byte for as long as it is waited for one.
     Silent,
     /// It answers, and not everything in the time that there is.
@@ -77,7 +79,8 @@ impl Failure {
     fn into_view(self, address: String, patience: Patience) -> KubernetesView {
         let Patience { silence, whole } = patience;
         let reason = match self {
-            Self::Refused(reason) => return KubernetesView::Refused { address, reason },
+            Self::Refused(reason) => return KubernetesView::Refused { address, reason, status: None },
+            Self::Status(status, reason) => return KubernetesView::Refused { address, reason, status: Some(status) },
             Self::Unreachable(reason) => reason,
             Self::Slow if whole > silence => format!("it is slow: no more than a part was answered within {} s", whole.as_secs()),
             Self::Silent | Self::Slow => format!("no answer within {} s", silence.as_secs()),
@@ -87,7 +90,7 @@ impl Failure {
 
     fn into_words(self) -> String {
         match self {
-            Self::Unreachable(reason) | Self::Refused(reason) => reason,
+            Self::Unreachable(reason) | Self::Refused(reason) | Self::Status(_, reason) => reason,
             Self::Silent | Self::Slow => "no answer".to_owned(),
         }
     }
@@ -192,10 +195,12 @@ fn explain(error: &Error) -> Failure {
         }
         let what = match status.code {
             401 => "the client certificate is not accepted",
-            403 => "the user of the client certificate may not read nodes",
+            // What it is, the message names.
+            403 => "the user of the client certificate may not do this",
             _ => "the API reports an error",
         };
-        return Failure::Refused(format!("{what} (HTTP {}): {}", status.code, status.message.trim_end_matches('.')));
+        let reason = format!("{what} (HTTP {}): {}", status.code, status.message.trim_end_matches('.'));
+        return Failure::Status(status.code, reason);
     }
     let texts = chain(error);
     // Rustls hides its errors in `std::io::Error`, whose kind then says nothing: the words are all there is.

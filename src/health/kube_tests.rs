@@ -196,7 +196,7 @@ async fn errors_of_the_api_are_told_with_their_words() {
         (|_| status(401, "Unauthorized"), "the client certificate is not accepted (HTTP 401): Unauthorized"),
         (
             |_| status(403, "nodes is forbidden: User \"me\" cannot list resource \"nodes\"."),
-            "the user of the client certificate may not read nodes (HTTP 403): nodes is forbidden: User \"me\" cannot list resource \
+            "the user of the client certificate may not do this (HTTP 403): nodes is forbidden: User \"me\" cannot list resource \
              \"nodes\"",
         ),
         (|_| status(503, "etcdserver: no leader"), "the API reports an error (HTTP 503): etcdserver: no leader"),

@@ -17,7 +17,12 @@ pub enum KubernetesView {
     /// is from outside for an internal endpoint.
     Unreachable { address: String, reason: String },
     /// Something answered, but not as this cluster's API does when it is well: a certificate of another authority, 401, 503, …
-    Refused { address: String, reason: String },
+    Refused {
+        address: String,
+        reason: String,
+        /// Of HTTP, where it came to that.
+        status: Option<u16>,
+    },
     /// It was not asked: it has no address, or there is no certificate to ask with.
     Skipped { reason: String },
 }

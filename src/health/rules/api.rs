@@ -3,10 +3,15 @@
 use crate::model::{API, CONTROL_PLANE, Kind, ResourceId};
 
 use super::super::report::{Check, Findings};
-use super::super::{EndpointKind, KubernetesView, Snapshot};
+use super::super::{Endpoint, EndpointKind, KubernetesView, Snapshot};
 use super::{count, has_failed, is_slot, is_unknown};
 
 pub(super) const NAME: &str = "api";
+
+const NOT_KNOWN: &str = "compare the clocks of this machine and of the control planes, and the authority that the API server trusts \
+     (`--client-ca-file`) with pki/ca.crt of the state";
+const NOT_ALLOWED: &str = "validate asks as the group `kubeadm:cluster-admins`: the ClusterRoleBinding of that name gives it the role \
+     `cluster-admin`, and `kubectl get clusterrolebinding kubeadm:cluster-admins` shows whether it still does";
 
 /// `before` are the checks that can be the reason why it does not.
 pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
@@ -51,6 +56,21 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
             Check::failed(NAME, format!("{address} answers ({version}), but not by every way"), findings)
                 .todo("look at `dns` and `targets`, and at the security groups of the load balancer")
         }
+        KubernetesView::Unreachable { reason, .. } if let Some(group) = lost_slots(snapshot, before) => {
+            let skipped = Check::skipped(NAME, format!("because of what `{group}` says"));
+            Check { evidence: vec![reason.clone()], ..skipped }
+        }
+        // Whoever shakes hands can be reached.
+        KubernetesView::Unreachable { address, reason } if snapshot.endpoints.iter().any(Endpoint::is_usable) => because(
+            &["etcd"],
+            reason,
+        )
+        .unwrap_or_else(|| {
+            Check::unknown(NAME, format!("{address} accepts connections and does not answer in time"), reason).todo(
+                "look at the load of the control planes: of the API server and of etcd below it (`crictl stats`, `crictl logs`), \
+                     and at who asks it for so much",
+            )
+        }),
         // Not a failure: the way to it may be closed only from here.
         KubernetesView::Unreachable { address, reason } => {
             because(&["dns", "certificates", "etcd", "targets", "resources"], reason).unwrap_or_else(|| {
@@ -60,7 +80,13 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
             )
             })
         }
-        KubernetesView::Refused { address, reason } => because(&["certificates", "etcd"], reason).unwrap_or_else(|| {
+        // It works, and does not know who asks, or does not let him look.
+        KubernetesView::Refused { address, reason, status: Some(status @ (401 | 403)) } => because(&["certificates"], reason)
+            .unwrap_or_else(|| {
+                let todo = if *status == 401 { NOT_KNOWN } else { NOT_ALLOWED };
+                Check::unknown(NAME, format!("{address} answers, but not to kclust"), reason).todo(todo)
+            }),
+        KubernetesView::Refused { address, reason, .. } => because(&["certificates", "etcd"], reason).unwrap_or_else(|| {
             let mut findings = Findings::default();
             findings.explain(reason);
             Check::failed(NAME, format!("{address} answers, but not as it should"), findings)
@@ -71,6 +97,17 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
             because(&["resources"], reason).unwrap_or_else(|| Check::unknown(NAME, "the API was not asked", reason))
         }
     }
+}
+
+/// The first of the control planes' groups, where none of them has an instance in service.
+fn lost_slots(snapshot: &Snapshot, before: &[Check]) -> Option<String> {
+    let groups = snapshot.groups.as_ref().ok()?;
+    let mut names = snapshot.cluster.slots().into_iter().map(|slot| slot.name).peekable();
+    let first = format!("group/{}", names.peek()?);
+    let is_lost = |name: String| {
+        has_failed(before, &format!("group/{name}")) && !groups.iter().any(|group| group.name == name && group.serving() > 0)
+    };
+    names.all(is_lost).then_some(first)
 }
 
 /// Whether somebody at the end of the way turned it down. Silence, a name that is not seen, or a proxy that says no may be only so

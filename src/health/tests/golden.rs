@@ -32,12 +32,13 @@ fn healthy() {
 /// What an operator outside an internal network sees, and the emulator, whose load balancers are names only.
 #[test]
 fn api_out_of_reach() {
-    both("unreachable", &after(|snapshot| snapshot.kubernetes = unreachable()));
+    both("unreachable", &after(unreachable));
 }
 
-fn unreachable() -> KubernetesView {
+fn unreachable(snapshot: &mut Snapshot) {
     let reason = "api.prod.example.com does not resolve: Name or service not known";
-    KubernetesView::Unreachable { address: API.into(), reason: reason.into() }
+    snapshot.endpoints.iter_mut().for_each(|endpoint| endpoint.certificate = Err(reason.into()));
+    snapshot.kubernetes = KubernetesView::Unreachable { address: API.into(), reason: reason.into() };
 }
 
 #[test]

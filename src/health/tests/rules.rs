@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::fixture::{API, MACHINES, after, endpoint, group, id, instance, node, nodes, now, spoil_world};
 use super::told::{failed, find, not_ok, ok, skipped, told, unknown};
-use crate::cloud::{GroupStatus, InstanceStatus, Observed, Physical};
+use crate::cloud::{GroupStatus, InstanceStatus, Observed, Physical, World};
 use crate::health::{
     CertificateFault, CheckStatus, DnsAnswer, DnsFailure, EndpointKind, KubernetesView, Report, Role, Scope, Snapshot, Status,
     api_address, api_url, check,
@@ -32,6 +32,7 @@ fn a_healthy_cluster_passes_every_check() {
 #[test]
 fn a_failure_outweighs_what_is_unknown() {
     let unreachable = |snapshot: &mut Snapshot| {
+        nobody_answers(snapshot);
         snapshot.kubernetes = KubernetesView::Unreachable { address: API.into(), reason: "connection refused".into() };
     };
     let report = after(unreachable);
@@ -264,6 +265,7 @@ fn an_api_out_of_reach_is_unknown_and_one_that_refuses_is_wrong() {
     let address = || API.to_owned();
     let reason = "api.prod.example.com does not resolve: Name or service not known";
     let report = after(|snapshot| {
+        nobody_answers(snapshot);
         snapshot.kubernetes = KubernetesView::Unreachable { address: address(), reason: reason.into() };
     });
     assert_eq!(told(&report, "api"), unknown("https://api.prod.example.com:6443 could not be reached from here", reason));
@@ -272,14 +274,100 @@ fn an_api_out_of_reach_is_unknown_and_one_that_refuses_is_wrong() {
     assert!(report.nodes.iter().all(|node| node.name.is_none() && node.ready.is_none() && node.version.is_none()));
     assert_eq!(report.nodes.len(), MACHINES.len());
     let report = after(|snapshot| {
-        snapshot.kubernetes = KubernetesView::Refused { address: address(), reason: "503".into() };
+        snapshot.kubernetes = refused(503);
     });
-    assert_eq!(told(&report, "api"), failed("https://api.prod.example.com:6443 answers, but not as it should", &["503"], &[]));
+    assert_eq!(
+        told(&report, "api"),
+        failed("https://api.prod.example.com:6443 answers, but not as it should", &["HTTP 503"], &[])
+    );
     assert_eq!(told(&report, "nodes"), skipped("because the API does not answer as it should (see api)"));
     let report = after(|snapshot| snapshot.kubernetes = KubernetesView::Skipped { reason: "the API has no address".into() });
     assert_eq!(told(&report, "api"), unknown("the API was not asked", "the API has no address"));
     assert_eq!(report.status, Status::Unknown);
     assert_eq!(told(&report, "nodes"), skipped("because the API was not asked (see api)"));
+}
+
+fn refused(status: u16) -> KubernetesView {
+    KubernetesView::Refused { address: API.into(), reason: format!("HTTP {status}"), status: Some(status) }
+}
+
+/// No handshake, by any way.
+fn nobody_answers(snapshot: &mut Snapshot) {
+    snapshot.endpoints.iter_mut().for_each(|endpoint| endpoint.certificate = Err("no answer within 5 s".into()));
+}
+
+/// Its certificate was seen a moment ago: it is not the way that is closed.
+#[test]
+fn an_api_that_shakes_hands_and_says_no_more_is_busy() {
+    let with = |change: fn(&mut Snapshot)| {
+        after(move |snapshot| {
+            snapshot.kubernetes = KubernetesView::Unreachable { address: API.into(), reason: "no answer within 15 s".into() };
+            change(snapshot);
+        })
+    };
+    let report = with(|_| {});
+    let words = "https://api.prod.example.com:6443 accepts connections and does not answer in time";
+    assert_eq!(told(&report, "api"), unknown(words, "no answer within 15 s"));
+    let todo = |report: &Report| find(report, "api").todo.clone().unwrap();
+    assert!(todo(&report).contains("load") && !todo(&report).contains("VPN"), "{}", todo(&report));
+    assert!(todo(&with(nobody_answers)).contains("VPN"));
+}
+
+/// Somebody else's clock, authority or ClusterRoleBinding is no illness of the cluster.
+#[test]
+fn whoever_is_not_let_in_does_not_know() {
+    for (status, word) in [(401, "clocks"), (403, "ClusterRoleBinding")] {
+        let report = after(|snapshot| snapshot.kubernetes = refused(status));
+        let words = "https://api.prod.example.com:6443 answers, but not to kclust";
+        assert_eq!(told(&report, "api"), unknown(words, &format!("HTTP {status}")));
+        assert!(find(&report, "api").todo.as_ref().unwrap().contains(word));
+        assert_eq!(report.status.exit_code(), 4);
+    }
+    assert_eq!(find(&after(|snapshot| snapshot.kubernetes = refused(500)), "api").status, CheckStatus::Failed);
+}
+
+/// Without a load balancer there are no targets that could say it.
+#[test]
+fn control_planes_that_are_all_lost_are_why_the_api_does_not_answer() {
+    let without = |slots: usize| {
+        after(move |snapshot| {
+            snapshot.cluster.api.endpoint = crate::spec::ApiEndpoint::Dns;
+            nobody_answers(snapshot);
+            snapshot.kubernetes = KubernetesView::Unreachable { address: API.into(), reason: "timed out".into() };
+            snapshot.groups.as_mut().unwrap()[..slots].iter_mut().for_each(|group| group.instances.clear());
+        })
+    };
+    assert_eq!(told(&without(3), "api"), skipped("because of what `group/cp-1` says"));
+    assert_eq!(find(&without(3), "api").evidence, ["timed out"]);
+    assert_eq!(find(&without(2), "api").status, CheckStatus::Unknown);
+}
+
+/// Nobody has touched the cluster: kclust is another one.
+#[test]
+fn what_another_version_of_kclust_made_is_no_damage() {
+    let with = |applied_by: &'static str, change: fn(&mut World)| {
+        after(move |snapshot| {
+            spoil_world(snapshot, change);
+            // The control planes have applied what the settings name.
+            snapshot.addons.as_mut().unwrap().as_mut().unwrap().iter_mut().for_each(|addon| addon.sha256 = "cd".repeat(32));
+            snapshot.applied_by = applied_by.into();
+        })
+    };
+    let older: fn(&mut World) = |world| {
+        let settings = world.resources.get_mut(&id("ControlPlaneSettings/settings")).unwrap();
+        let Resource::ControlPlaneSettings(settings) = &mut settings.resource else { panic!() };
+        settings.addons[0].sha256 = "cd".repeat(32);
+    };
+    let status = |report: Report| find(&report, "resources").status;
+    let report = with("0.0.9", older);
+    let check = find(&report, "resources");
+    assert_eq!((check.status, report.status), (CheckStatus::Warning, Status::Healthy));
+    assert!(check.message.starts_with("applied by kclust 0.0.9; this is "), "{}", check.message);
+    assert_eq!(check.resources, ["ControlPlaneSettings/settings"]);
+    assert_eq!(status(with(env!("CARGO_PKG_VERSION"), older)), CheckStatus::Failed);
+    // What no template makes is missed whoever looks.
+    let damaged: fn(&mut World) = |world| drop(world.resources.remove(&id("Volume/cp-1")));
+    assert_eq!(status(with("0.0.9", damaged)), CheckStatus::Failed);
 }
 
 #[test]
@@ -412,7 +500,8 @@ fn what_update_refuses_is_told_apart() {
 fn a_cause_is_said_once_and_its_echoes_are_skipped() {
     let report = after(|snapshot| {
         snapshot.endpoints = vec![endpoint(EndpointKind::Name, "api.prod.example.com", Some(CertificateFault::Expired))];
-        snapshot.kubernetes = KubernetesView::Refused { address: API.into(), reason: "its certificate is not valid".into() };
+        let reason = "its certificate is not valid".into();
+        snapshot.kubernetes = KubernetesView::Refused { address: API.into(), reason, status: None };
     });
     let failed: Vec<&str> =
         report.checks.iter().filter(|check| check.status == CheckStatus::Failed).map(|check| check.name.as_str()).collect();
@@ -524,6 +613,7 @@ fn only_what_is_on_the_way_explains_that_the_api_is_not_reached() {
     let with = |id_of_missing: &'static str| {
         after(move |snapshot| {
             spoil_world(snapshot, |world| drop(world.resources.remove(&id(id_of_missing))));
+            nobody_answers(snapshot);
             snapshot.kubernetes = KubernetesView::Unreachable { address: API.into(), reason: "timed out".into() };
         })
     };
