@@ -70,6 +70,11 @@ impl Progress {
         self.shared.tell(|journal, at| journal.step(at, text));
     }
 
+    /// It is waited for `text` now, until [`Self::clear`].
+    pub fn wait(&self, text: &str) {
+        self.shared.tell(|journal, at| journal.wait(at, text));
+    }
+
     /// A plan of so many steps is about to be carried out; the clock of the changing line starts again.
     pub fn begin(&self, total: usize) {
         self.shared.tell(|journal, at| journal.begin(at, total));

@@ -91,6 +91,9 @@ pub trait Operator: Send + Sync {
     /// A phase begins that may take a while: `observing the account`.
     fn phase(&self, text: &str);
 
+    /// It is waited for `text`, which is told again and again while the wait goes on.
+    fn waiting(&self, text: &str);
+
     /// Something to know that is not an error.
     fn note(&self, text: &str);
 

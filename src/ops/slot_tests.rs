@@ -75,6 +75,8 @@ impl Clock for Stopped {
 impl Operator for Person {
     fn phase(&self, _text: &str) {}
 
+    fn waiting(&self, _text: &str) {}
+
     fn note(&self, text: &str) {
         self.notes.lock().unwrap().push(text.to_owned());
     }

@@ -86,6 +86,10 @@ impl Operator for Terminals<'_> {
         self.progress.step(text);
     }
 
+    fn waiting(&self, text: &str) {
+        self.progress.wait(text);
+    }
+
     fn note(&self, text: &str) {
         self.progress.note(text);
     }

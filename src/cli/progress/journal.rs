@@ -16,6 +16,8 @@ use crate::plan::Action;
 const LONG: Duration = Duration::from_secs(2);
 /// How often a wait is told again where lines cannot change.
 const REMINDER: Duration = Duration::from_secs(15);
+/// The same, of a wait for a cluster that goes on for many minutes.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// How much a line matters, from much to little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,13 @@ struct Running {
     told: Option<Duration>,
 }
 
+/// A wait for one thing after the other.
+struct Wait {
+    text: String,
+    since: Duration,
+    told: Duration,
+}
+
 /// What happened, and what of it is told. Times are those since the start of the program.
 pub(super) struct Journal {
     /// There is a line that changes: what it shows needs no line of its own.
@@ -53,6 +62,8 @@ pub(super) struct Journal {
     done: usize,
     total: usize,
     phase: Option<(String, Duration)>,
+    /// What is done meanwhile is no phase of its own.
+    wait: Option<Wait>,
     /// The oldest first.
     running: Vec<Running>,
     /// Step and error code of the retries that were told.
@@ -69,14 +80,29 @@ impl Journal {
             done: 0,
             total: 0,
             phase: None,
+            wait: None,
             running: Vec::new(),
             retried: BTreeSet::new(),
         }
     }
 
     pub(super) fn step(&mut self, at: Duration, text: &str) -> Option<Line> {
-        self.phase = Some((text.to_owned(), at));
+        if self.wait.is_none() {
+            self.phase = Some((text.to_owned(), at));
+        }
         self.line(Weight::Detail, text.to_owned())
+    }
+
+    /// It is waited for `text` now. The clock goes on over all that is waited for. That it is another thing is told where that is found
+    /// out; for as long as it is the same, there is a sign of life now and then.
+    pub(super) fn wait(&mut self, at: Duration, text: &str) -> Option<Line> {
+        let before = self.wait.take();
+        let since = before.as_ref().map_or(at, |wait| wait.since);
+        let told = before.filter(|wait| wait.text == text).map_or(at, |wait| wait.told);
+        let is_due = at.saturating_sub(told) >= SIGN_OF_LIFE;
+        self.phase = Some((text.to_owned(), since));
+        self.wait = Some(Wait { text: text.to_owned(), since, told: if is_due { at } else { told } });
+        is_due.then(|| self.line(self.passing(), format!("{text}{}", after(at.saturating_sub(since)))))?
     }
 
     pub(super) fn begin(&mut self, at: Duration, total: usize) -> Option<Line> {
@@ -85,7 +111,7 @@ impl Journal {
     }
 
     pub(super) fn clear(&mut self) -> Option<Line> {
-        self.phase = None;
+        (self.phase, self.wait) = (None, None);
         self.running.clear();
         None
     }
@@ -370,6 +396,33 @@ mod tests {
         assert_eq!(journal.live_line(seconds(5.5)), None);
         journal.on(seconds(6.0), &Event::Started { id: &id("Vpc/main"), action: Action::Create });
         assert_eq!(journal.live_line(seconds(9.0)).unwrap(), "9s  creating Vpc/main (3 s)");
+    }
+
+    #[test]
+    fn a_wait_has_one_clock_whatever_is_done_meanwhile() {
+        let mut journal = Journal::new(true, false, Verbosity::Normal);
+        assert_eq!(journal.wait(seconds(10.0), "waiting for nodes"), None);
+        journal.step(seconds(20.0), "observing the account");
+        assert_eq!(journal.live_line(seconds(20.0)).unwrap(), "10s  waiting for nodes ...");
+        journal.wait(seconds(70.0), "waiting for pods");
+        assert_eq!(journal.live_line(seconds(70.1)).unwrap(), "1m00s  waiting for pods ...");
+        journal.clear();
+        assert_eq!(journal.live_line(seconds(90.0)), None);
+    }
+
+    /// A pipeline that hears nothing for ten minutes is ended by whoever runs it.
+    #[test]
+    fn without_a_terminal_a_wait_gives_signs_of_life() {
+        let mut journal = Journal::new(false, false, Verbosity::Normal);
+        let mut told = String::new();
+        for tick in 0..13_u32 {
+            let at = seconds(f64::from(tick) * 10.0);
+            let line = journal.wait(at, if tick < 2 { "waiting for nodes" } else { "waiting for pods" });
+            told.extend(line.map(|line| journal.render(at, &line, false)));
+        }
+        assert_eq!(told, "  80.0s  waiting for pods (1 min 20 s)\n");
+        let mut quiet = Journal::new(false, false, Verbosity::Quiet);
+        assert_eq!([0.0, 60.0].map(|at| quiet.wait(seconds(at), "waiting for nodes")), [None, None]);
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(super) async fn wait(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     follow(looker, &mut follower, patience).await;
     loop {
-        looker.environment.operator.phase(&waiting_for(&report));
+        looker.environment.operator.waiting(&waiting_for(&report));
         let changed = async {
             match &mut follower {
                 Some(follower) => follower.changed().await,

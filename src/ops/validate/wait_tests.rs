@@ -73,6 +73,8 @@ impl ManifestReader for Nobody {
 impl Operator for Nobody {
     fn phase(&self, _text: &str) {}
 
+    fn waiting(&self, _text: &str) {}
+
     fn note(&self, _text: &str) {}
 
     fn approve(&self, _plan: &Plan) -> Approval {
