@@ -333,9 +333,15 @@ fn when_a_snapshot_is_due() {
         ("backups/etcd/before-the-upgrade.db.zst", "due"),
         ("snapshot:+86400", "due"),
         ("snapshot:-300 backups/etcd/z.db snapshot:+86400", "not due"),
+        // Older than the cluster.
+        ("stamp:-200 snapshot:-300", "due"),
+        ("stamp:-400 snapshot:-300", "not due"),
     ] {
         let decided = decided(&format!(
             r#"setting() {{ echo 900; }}
+            for key in {keys}; do
+              case $key in stamp:*) touch --date "@$(($(date +%s) + ${{key#*:}}))" "$ETCD_MOUNT/.kclust" ;; esac
+            done
             s3_list() {{
               local key
               for key in {keys}; do

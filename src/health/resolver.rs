@@ -72,7 +72,7 @@ impl Resolver {
         let answer = match self.ask(zone, TYPE::NS).await {
             Ok(answer) => answer,
             Err(DnsFailure::NoSuchName(_)) => return Ok(Vec::new()),
-            Err(DnsFailure::NoAnswer(reason)) => return Err(reason),
+            Err(DnsFailure::NotServed(reason) | DnsFailure::NoAnswer(reason)) => return Err(reason),
         };
         let packet = Packet::parse(&answer).map_err(|error| error.to_string())?;
         let servers = packet.answers.iter().filter_map(|record| match &record.rdata {
@@ -83,14 +83,18 @@ impl Resolver {
     }
 
     async fn ask(&self, name: &str, kind: TYPE) -> Result<Vec<u8>, DnsFailure> {
-        let mut silent = Vec::new();
+        let (mut not_served, mut silent) = (Vec::new(), Vec::new());
         for server in &self.servers {
             match ask(*server, name, kind).await {
+                Err(DnsFailure::NotServed(reason)) => not_served.push(reason),
                 Err(DnsFailure::NoAnswer(reason)) => silent.push(reason),
                 answer => return answer,
             }
         }
-        Err(DnsFailure::NoAnswer(silent.join("; ")))
+        Err(match not_served.is_empty() {
+            true => DnsFailure::NoAnswer(silent.join("; ")),
+            false => DnsFailure::NotServed(not_served.join("; ")),
+        })
     }
 }
 
@@ -118,6 +122,8 @@ async fn ask(server: SocketAddr, name: &str, kind: TYPE) -> Result<Vec<u8>, DnsF
         return match packet.rcode() {
             RCODE::NoError => Ok(answer),
             RCODE::NameError => Err(DnsFailure::NoSuchName(format!("{name} does not exist"))),
+            RCODE::ServerFailure => Err(DnsFailure::NotServed(format!("{server} answers SERVFAIL for {name}"))),
+            RCODE::Refused => Err(DnsFailure::NotServed(format!("{server} answers REFUSED for {name}"))),
             other => Err(lost(format!("{server} answers {other:?} for {name}"))),
         };
     }
@@ -128,23 +134,43 @@ async fn ask(server: SocketAddr, name: &str, kind: TYPE) -> Result<Vec<u8>, DnsF
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn where_one_name_server_does_not_answer_the_next_is_asked() {
-        let next = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        // Nothing listens there: the kernel says so at once.
-        let gone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
-        let resolver = Resolver { servers: vec![gone, next.local_addr().unwrap()] };
+    /// A name server that answers every question with a code.
+    async fn answering(code: u8) -> SocketAddr {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = socket.local_addr().unwrap();
         tokio::spawn(async move {
             let mut query = vec![0; 512];
-            let (length, asker) = next.recv_from(&mut query).await.unwrap();
-            query.truncate(length);
-            // A reply that says that there is no such name.
-            (query[2], query[3]) = (query[2] | 0x80, 3);
-            next.send_to(&query, asker).await.unwrap();
+            while let Ok((length, asker)) = socket.recv_from(&mut query).await {
+                (query[2], query[3]) = (query[2] | 0x80, code);
+                socket.send_to(&query[..length], asker).await.unwrap();
+            }
         });
+        address
+    }
+
+    #[tokio::test]
+    async fn where_one_name_server_does_not_answer_the_next_is_asked() {
+        // Nothing listens there: the kernel says so at once.
+        let gone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+        let resolver = Resolver { servers: vec![gone, answering(3).await] };
         let answer = resolver.addresses("api.prod.example.com").await;
         assert_eq!(answer, Err(DnsFailure::NoSuchName("api.prod.example.com does not exist".into())));
         let silent = Resolver::from(gone).addresses("api.prod.example.com").await;
         assert!(matches!(silent, Err(DnsFailure::NoAnswer(reason)) if reason.starts_with(&gone.to_string())));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_get_to_the_zone_has_answered() {
+        for (code, word) in [(2, "SERVFAIL"), (5, "REFUSED")] {
+            let server = answering(code).await;
+            let gone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+            let resolver = Resolver { servers: vec![server, gone] };
+            let words = format!("{server} answers {word} for api.prod.example.com");
+            assert_eq!(resolver.addresses("api.prod.example.com").await, Err(DnsFailure::NotServed(words)));
+            // The next one may do better.
+            let resolver = Resolver { servers: vec![server, answering(3).await] };
+            let answer = resolver.addresses("api.prod.example.com").await;
+            assert!(matches!(answer, Err(DnsFailure::NoSuchName(_))), "{answer:?}");
+        }
     }
 }

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub statuses: BTreeMap<String, NodeStatus>,
     /// Instances whose last word was looked for: those that are not in `statuses` have told nothing.
     pub asked: BTreeSet<String>,
+    /// Why the last word of an instance could not be read.
+    pub unread: BTreeMap<String, String>,
     /// The cluster's own authorities, by file name, and until when they are valid.
     pub authorities: Result<Vec<(String, Timestamp)>, String>,
     pub etcd: Result<Vec<EtcdReport>, String>,
@@ -106,6 +108,9 @@ pub struct DnsAnswer {
 pub enum DnsFailure {
     /// It knows that there is none.
     NoSuchName(String),
+    /// It says that it could not find out (SERVFAIL), or that it does not serve the name (REFUSED): so it is where a zone is delegated to
+    /// servers that do not have it.
+    NotServed(String),
     /// It does not know, or does not say.
     NoAnswer(String),
 }
@@ -113,7 +118,7 @@ pub enum DnsFailure {
 impl std::fmt::Display for DnsFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NoSuchName(words) | Self::NoAnswer(words) => f.write_str(words),
+            Self::NoSuchName(words) | Self::NotServed(words) | Self::NoAnswer(words) => f.write_str(words),
         }
     }
 }

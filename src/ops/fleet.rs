@@ -115,7 +115,8 @@ impl<'a> FleetWatch<'a> {
         // A boot that is done is told once: what comes later stands in the node's own conditions.
         let is_done = |id: &String| fleet.boots.get(id).is_some_and(|known| known.step == BOOTED && known.error.is_none());
         let (done, open): (Vec<String>, Vec<String>) = open.into_iter().partition(is_done);
-        let mut boots = self.store.node_statuses_of(&open).await?;
+        let found = self.store.node_statuses_of(&open).await.into_iter();
+        let mut boots = found.map(|(id, status)| Ok((id, status?))).collect::<Result<BTreeMap<_, _>, StoreError>>()?;
         boots.extend(
             done.into_iter().filter_map(|id| fleet.boots.get_key_value(&id).map(|(id, boot)| (id.clone(), boot.clone()))),
         );

@@ -143,7 +143,7 @@ async fn plan(
         let newest = snapshots.iter().take(NAMED).map(|snapshot| snapshot.file_name().to_owned()).collect();
         return Err(OpsError::NoSuchSnapshot { cluster, wanted: wanted.to_owned(), newest });
     };
-    let made = store.history().await?.iter().find_map(|entry| Some(entry.spec.as_ref().ok()?.revision.at));
+    let made = store.made_at().await?;
     let of_earlier_cluster = made.is_some_and(|made| snapshot.taken_at < made);
     let (epoch, before) = match open {
         Some(open) if open.key == snapshot.key => (open.epoch.clone(), Before::Open { missing }),

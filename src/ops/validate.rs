@@ -30,8 +30,8 @@ pub trait ApiProbe: Send + Sync {
     /// The API at `host`, to be looked at again and again for as long as `life`.
     fn follow(&self, host: &str, name: &str, pki: &ClusterPki, life: Duration) -> Option<Box<dyn ApiFollower>>;
 
-    /// The name server that is asked; `None` where names are looked up by somebody else.
-    fn resolver(&self) -> Option<String>;
+    /// The name server that is asked for `name`; `None` where it is looked up by somebody else.
+    fn resolver(&self, name: &str) -> Option<String>;
 
     async fn addresses(&self, name: &str) -> Result<Vec<std::net::Ipv4Addr>, DnsFailure>;
 

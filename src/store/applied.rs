@@ -223,6 +223,15 @@ impl ClusterStore<'_> {
         Ok(entries)
     }
 
+    /// When the cluster was made: when its first spec was applied. Snapshots from before are of an earlier cluster of that name, whose
+    /// keys are gone.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn made_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.archived().await?.iter().find_map(|(_, key)| self.keys.revision_time(key)))
+    }
+
     /// One spec of the history, whatever `cluster.yaml` is like.
     ///
     /// # Errors

@@ -28,19 +28,14 @@ pub struct NodeStatus {
 }
 
 impl ClusterStore<'_> {
-    /// Status of some instances, by instance id.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn node_statuses_of(&self, instances: &[String]) -> Result<BTreeMap<String, NodeStatus>, StoreError> {
-        let read = stream::iter(instances.to_vec())
-            .map(|instance| async move {
-                let bytes = self.read_file(Area::Nodes, &format!("{STATUS}{instance}.json")).await?;
-                let status = bytes.and_then(|bytes| serde_json::from_slice::<NodeStatus>(&bytes).ok());
-                Ok::<_, StoreError>(status.map(|status| (instance, status)))
-            })
-            .buffered(CONCURRENCY);
-        read.try_filter_map(|status| async move { Ok(status) }).try_collect().await
+    /// Status of some instances, by instance id: nothing of one that has told none, and why where it cannot be read.
+    pub async fn node_statuses_of(&self, instances: &[String]) -> BTreeMap<String, Result<NodeStatus, StoreError>> {
+        let read = stream::iter(instances.to_vec()).map(|instance| async move {
+            let bytes = self.read_file(Area::Nodes, &format!("{STATUS}{instance}.json")).await;
+            let status = bytes.map(|bytes| serde_json::from_slice::<NodeStatus>(&bytes?).ok());
+            status.transpose().map(|status| (instance, status))
+        });
+        read.buffered(CONCURRENCY).filter_map(|status| async move { status }).collect().await
     }
 
     /// Status of the nodes by object name, but for the names in `known`. What is not of this form is left out.

@@ -151,9 +151,9 @@ impl ApiProbe for OverHttps {
         Some(Box::new(Follower::new(Server { url: &url, name: Some(name), ca, client: &client }, self.patience)))
     }
 
-    fn resolver(&self) -> Option<String> {
+    fn resolver(&self, name: &str) -> Option<String> {
         // A proxy looks names up where it stands.
-        if self.resolver.is_none() && kube::is_behind_proxy(&api_url("kubernetes")) {
+        if self.resolver.is_none() && kube::is_behind_proxy(&api_url(name)) {
             return None;
         }
         Some(self.resolver_to_ask().map_or_else(|| "the system".to_owned(), |resolver| resolver.to_string()))

@@ -8,7 +8,7 @@ use crate::plan::Action;
 use crate::spec::DnsVisibility;
 
 use super::super::report::{Check, Findings};
-use super::super::{Delegation, DnsFailure, EndpointKind, Snapshot};
+use super::super::{Delegation, DnsAnswer, DnsFailure, EndpointKind, Snapshot};
 use super::count;
 use super::resources::shown;
 
@@ -54,7 +54,10 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
 /// The record is right: do name servers say the same?
 fn answer(name: &str, snapshot: &Snapshot) -> Check {
     let points = format!("{name} points at {}", target(snapshot));
-    let Some(dns) = &snapshot.dns else { return Check::ok(NAME, points) };
+    // A proxy looks names up where it stands.
+    let Some(dns) = &snapshot.dns else {
+        return Check::ok(NAME, format!("{points} in Route 53; behind a proxy no name server was asked (--resolver names one)"));
+    };
     let resolver = &dns.resolver;
     // Whatever this resolver does not say: a server of the cluster has answered by that name.
     let is_used = snapshot.endpoints.iter().any(|endpoint| endpoint.kind == EndpointKind::Name && endpoint.is_usable());
@@ -90,7 +93,10 @@ fn answer(name: &str, snapshot: &Snapshot) -> Check {
                 "ask from inside the VPC, or a resolver of it with --resolver",
             );
         }
-        Err(reason @ DnsFailure::NoAnswer(_)) => {
+        Err(reason @ DnsFailure::NotServed(_)) if is_public(snapshot) && !is_used => {
+            return not_served(name, snapshot, dns, reason);
+        }
+        Err(reason @ (DnsFailure::NotServed(_) | DnsFailure::NoAnswer(_))) => {
             return unsaid(format!("{points}; what name servers say could not be found out"), reason, ASK_ANOTHER);
         }
     };
@@ -113,6 +119,42 @@ fn answer(name: &str, snapshot: &Snapshot) -> Check {
     Check::failed(NAME, message, findings).todo(todo)
 }
 
+/// Whoever looks for the name is led to servers that do not have its zone.
+fn not_served(name: &str, snapshot: &Snapshot, dns: &DnsAnswer, reason: &DnsFailure) -> Check {
+    let mut findings = Findings::default();
+    findings.concerns("DnsRecord/api");
+    findings.quote(reason.to_string());
+    let mut todo = format!(
+        "look at the delegation of the zone of {name}, where its parent zone or registration is kept; then {ASK_ANOTHER}"
+    );
+    match &dns.delegation {
+        Some(Delegation { zone, served_by: Ok(servers), .. }) => {
+            let servers = servers.join(", ");
+            findings.explain(format!(
+                "so it is where zone {zone} is delegated to servers that do not have it, such as those of a zone that was deleted; Route \
+                 53 serves it on {servers}"
+            ));
+            todo = format!(
+                "compare with that the NS records of {zone} where its parent zone or registration is kept, and enter these and no others: \
+                 {servers}"
+            );
+        }
+        Some(Delegation { zone, served_by: Err(error), .. }) => findings.quote(format!("name servers of {zone}: {error}")),
+        None => {}
+    }
+    let message = format!("{} finds no server that answers for {name}", dns.resolver);
+    // It has answered for the load balancer: it is the zone that it does not get to. Otherwise it may serve nobody here.
+    match load_balancer_is_known(snapshot) {
+        true => Check::failed(NAME, message, findings).todo(todo),
+        false => Check::undecided(NAME, message, findings).todo(todo),
+    }
+}
+
+/// Whether what is expected is what the resolver said of another name.
+fn load_balancer_is_known(snapshot: &Snapshot) -> bool {
+    matches!(record(snapshot), Some(RecordValue::Alias(_)))
+}
+
 fn is_public(snapshot: &Snapshot) -> bool {
     snapshot.cluster.dns.as_ref().is_some_and(|dns| dns.visibility == DnsVisibility::Public)
 }
@@ -129,13 +171,16 @@ fn list(addresses: &[Ipv4Addr]) -> String {
     if addresses.is_empty() { "without address".to_owned() } else { addresses.join(", ") }
 }
 
-/// What the record points at, in words.
-fn target(snapshot: &Snapshot) -> String {
-    let record = snapshot.world.resources.values().find_map(|observed| match &observed.resource {
+fn record(snapshot: &Snapshot) -> Option<&RecordValue> {
+    snapshot.world.resources.values().find_map(|observed| match &observed.resource {
         Resource::DnsRecord(DnsRecord { value, .. }) => Some(value),
         _ => None,
-    });
-    match record {
+    })
+}
+
+/// What the record points at, in words.
+fn target(snapshot: &Snapshot) -> String {
+    match record(snapshot) {
         Some(RecordValue::Addresses { addresses, .. }) => count(addresses.len(), "control plane"),
         Some(RecordValue::Alias(_) | RecordValue::Other(_)) | None => "the load balancer".to_owned(),
     }

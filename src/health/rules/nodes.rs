@@ -14,7 +14,7 @@ use super::{BOOT_TIME, Scope, answered, count, groups, is_slot, since, span};
 pub(super) const NAME: &str = "nodes";
 
 /// How the kubelet says that there is no pod network.
-const NO_NETWORK: [&str; 3] = ["NetworkPluginNotReady", "cni plugin not initialized", "NetworkReady=false"];
+const NO_NETWORK: [&str; 4] = ["NetworkPluginNotReady", "cni plugin not initialized", "NetworkReady=false", "NetworkUnavailable"];
 
 pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
     let answered = match answered(&snapshot.kubernetes, NAME) {
@@ -66,7 +66,12 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
         if machine.is_none() && snapshot.instances.is_ok() {
             finding.strange(node);
         }
-        finding.pressed += usize::from(!node.pressures.is_empty());
+        let is_pressure = |words: &String| words.split(':').next().is_some_and(|kind| kind.ends_with("Pressure"));
+        match node.pressures.iter().all(is_pressure) {
+            _ if node.pressures.is_empty() => {}
+            true => finding.pressed += 1,
+            false => finding.ill += 1,
+        }
         for pressure in &node.pressures {
             finding.findings.add(&node.name, format!("{}: {pressure}", node.name));
         }
@@ -75,7 +80,7 @@ pub(super) fn check(snapshot: &Snapshot, scope: &Scope) -> Check {
     let tolerated =
         finding.missing() == 0 || finding.slots == 0 && finding.more + groups::missing(snapshot, scope) <= scope.allow_unready;
     let well = tolerated && finding.strange == 0;
-    if well && finding.pressed == 0 {
+    if well && finding.pressed + finding.ill == 0 {
         return finding.pass(ready, machines.is_none(), snapshot);
     }
     let message = finding.message();
@@ -94,6 +99,8 @@ struct Finding<'a> {
     absent: usize,
     strange: usize,
     pressed: usize,
+    /// Have a condition that is no pressure, and a problem.
+    ill: usize,
     /// Of those that are unready or absent: control planes.
     slots: usize,
     /// Of those: whose group has them in service, and misses nothing.
@@ -132,6 +139,9 @@ impl<'a> Finding<'a> {
         let id = machine.id;
         let age =
             machine.launched_at.map_or_else(String::new, |launched| format!(" for {}", span(since(snapshot.now, launched))));
+        if let Some(reason) = snapshot.unread.get(id) {
+            self.findings.quote(format!("{id}: what it told of its boot could not be read: {reason}"));
+        }
         let line = match snapshot.statuses.get(id) {
             Some(status) => {
                 self.findings.quote(format!("{id}: {}", boot_words(status, snapshot.now)));
@@ -190,6 +200,7 @@ impl<'a> Finding<'a> {
             (self.absent, count(self.absent, "instance"), "without a node"),
             (self.strange, count(self.strange, "node"), "without an instance"),
             (self.pressed, count(self.pressed, "node"), "under pressure"),
+            (self.ill, count(self.ill, "node"), "with a problem"),
         ]
         .into_iter()
         .filter(|(number, ..)| *number > 0)
@@ -236,6 +247,9 @@ fn told_by_the_machines(mut skipped: Check, snapshot: &Snapshot) -> Check {
     let unfinished = snapshot.statuses.iter().filter(|(_, status)| status.step != "done");
     for (instance, status) in unfinished {
         skipped.evidence.push(format!("{instance} ({}): {}", status.group, boot_words(status, snapshot.now)));
+    }
+    for (instance, reason) in &snapshot.unread {
+        skipped.evidence.push(format!("{instance}: what it told of its boot could not be read: {reason}"));
     }
     skipped
 }

@@ -64,6 +64,7 @@ pub fn healthy() -> Snapshot {
         dns: None,
         statuses: BTreeMap::new(),
         asked: BTreeSet::new(),
+        unread: BTreeMap::new(),
         authorities: Ok(vec![("ca.crt".into(), now() + SignedDuration::from_hours(24 * 3650))]),
         etcd: Ok(["cp-1", "cp-2", "cp-3"].map(etcd_report).into()),
         addons: Ok(Some(["aws-cloud-controller-manager", "cilium", "metrics-server"].map(addon).into())),

@@ -22,7 +22,12 @@ fn a_healthy_cluster_passes_every_check() {
     assert_eq!(told(&report, "group/cp-1"), ok("1 of 1 instance in service"));
     assert_eq!(told(&report, "group/workers"), ok("3 of 3 instances in service"));
     assert_eq!(told(&report, "targets"), ok("3 of 3 targets healthy"));
-    assert_eq!(told(&report, "dns"), ok("api.prod.example.com points at the load balancer"));
+    assert_eq!(
+        told(&report, "dns"),
+        ok(
+            "api.prod.example.com points at the load balancer in Route 53; behind a proxy no name server was asked (--resolver names one)"
+        )
+    );
     assert_eq!(told(&report, "api"), ok("https://api.prod.example.com:6443 answers: v1.36.2"));
     assert_eq!(told(&report, "nodes"), ok("6 nodes Ready"));
     assert_eq!(told(&report, "versions"), ok("API server and 6 nodes run 1.36.2"));
@@ -555,6 +560,11 @@ fn name_servers_are_compared_with_the_plan() {
     assert_eq!(status(with(Err(none()), Public)), CheckStatus::Failed);
     assert_eq!(status(with(Err(none()), Private)), CheckStatus::Unknown, "who asks may stand outside");
     assert_eq!(status(with(Err(DnsFailure::NoAnswer("silent".into())), Public)), CheckStatus::Unknown);
+    let not_served = || DnsFailure::NotServed("10.0.0.2:53 answers SERVFAIL for api.prod.example.com".into());
+    assert_eq!(status(with(Err(not_served()), Private)), CheckStatus::Unknown);
+    let report = with(Err(not_served()), Public);
+    assert_eq!(told(&report, "dns").1, "10.0.0.2:53 finds no server that answers for api.prod.example.com");
+    assert_eq!(status(report), CheckStatus::Failed, "it has answered for the load balancer");
 }
 
 /// What a resolver does not say is no question where the API has just answered by that name.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::fixture::{MACHINES, after, instance, nodes, now, system};
 use crate::cloud::GroupStatus;
-use crate::health::{Check, CheckStatus, Report, Scope, Snapshot};
+use crate::health::{Check, CheckStatus, KubernetesView, Report, Scope, Snapshot};
 use crate::store::NodeStatus;
 
 fn find<'a>(report: &'a Report, name: &str) -> &'a Check {
@@ -89,6 +89,24 @@ fn of_a_machine_that_nobody_asked_nothing_is_said() {
     let cause = |report: &Report| find(report, "nodes").cause.clone().unwrap();
     assert_eq!(cause(&asked), "i-0b3 (workers): running for 24 h, but not a node, and it has told nothing");
     assert_eq!(cause(&unasked), "i-0b3 (workers): running for 24 h, but not a node");
+}
+
+/// A permission that is missing is no silence of the machine.
+#[test]
+fn what_a_machine_told_and_nobody_may_read_is_said() {
+    let words = "i-0b3: what it told of its boot could not be read: s3:GetObject: AccessDenied";
+    let with = |reachable: bool| {
+        after(move |snapshot| {
+            snapshot.unread.insert(MACHINES[5].0.into(), "s3:GetObject: AccessDenied".into());
+            nodes(snapshot).pop();
+            if !reachable {
+                snapshot.kubernetes = KubernetesView::Skipped { reason: "it has no address".into() };
+            }
+        })
+    };
+    for report in [with(true), with(false)] {
+        assert_eq!(find(&report, "nodes").evidence, [words]);
+    }
 }
 
 /// Those whose last word is read are those that are shown.

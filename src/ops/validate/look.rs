@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
+
 use crate::cloud::{CloudError, GroupStatus, InstanceStatus, TargetState, World};
 use crate::health::machines::groups;
 use crate::health::{
@@ -40,6 +42,8 @@ pub(super) struct Looker<'a> {
     zone: Option<(String, String)>,
     /// Who serves it: what Route 53 says of its own servers does not change.
     served_by: Option<Result<Vec<String>, String>>,
+    /// When the cluster was made.
+    made_at: Option<Timestamp>,
     /// The load balancer's own name, where the world does not tell it.
     address: Option<String>,
 }
@@ -68,6 +72,11 @@ impl<'a> Looker<'a> {
             Ok(_) => None,
             Err(_) => environment.aws.load_balancer_dns_name(&cluster).await.ok().flatten(),
         };
+        // A first revision tells it; that of others is in the history.
+        let made_at = match recorded.applied.revision.sequence {
+            1 => Some(recorded.applied.revision.at),
+            _ => store.made_at().await?,
+        };
         let mut looker = Self {
             environment,
             store,
@@ -88,6 +97,7 @@ impl<'a> Looker<'a> {
                 kubernetes: KubernetesView::Skipped { reason: "nobody has asked yet".to_owned() },
                 statuses: BTreeMap::new(),
                 asked: BTreeSet::new(),
+                unread: BTreeMap::new(),
                 authorities: Ok(Vec::new()),
                 etcd: Ok(Vec::new()),
                 addons: Ok(None),
@@ -98,6 +108,7 @@ impl<'a> Looker<'a> {
             failures: BTreeMap::new(),
             zone,
             served_by: None,
+            made_at,
             address,
         };
         looker.read_keys().await;
@@ -184,9 +195,17 @@ impl<'a> Looker<'a> {
 
     /// Asks where the boot of instances stands. Whom nobody could ask is asked again.
     pub(super) async fn ask_boots(&mut self, instances: &[String]) {
-        if let Ok(found) = self.store.node_statuses_of(instances).await {
-            self.snapshot.asked.extend(instances.iter().cloned());
-            self.snapshot.statuses.extend(found);
+        let mut found = self.store.node_statuses_of(instances).await;
+        let snapshot = &mut self.snapshot;
+        for instance in instances {
+            snapshot.unread.remove(instance);
+            match found.remove(instance).transpose() {
+                Ok(status) => {
+                    snapshot.asked.insert(instance.clone());
+                    snapshot.statuses.extend(status.map(|status| (instance.clone(), status)));
+                }
+                Err(error) => drop(snapshot.unread.insert(instance.clone(), error.to_string())),
+            }
         }
     }
 
@@ -236,13 +255,13 @@ impl<'a> Looker<'a> {
     /// What name servers say, and what they should.
     pub(super) async fn ask_dns(&self) -> Option<DnsAnswer> {
         let name = self.snapshot.cluster.api_name()?;
-        let resolver = self.api.resolver()?;
+        let resolver = self.api.resolver(&name)?;
         let (addresses, expected) = tokio::join!(self.api.addresses(&name), self.expected_addresses());
         let agree = |addresses: &[Ipv4Addr], expected: &[Ipv4Addr]| addresses.iter().any(|address| expected.contains(address));
         let right = match (&addresses, &expected) {
             (Ok(addresses), Ok(expected)) => agree(addresses, expected),
             (Err(DnsFailure::NoAnswer(_)), _) | (_, Err(_)) => true,
-            (Err(DnsFailure::NoSuchName(_)), Ok(_)) => false,
+            (Err(DnsFailure::NoSuchName(_) | DnsFailure::NotServed(_)), Ok(_)) => false,
         };
         let delegation = match &self.zone {
             Some((zone, id)) if !right => {
@@ -300,10 +319,16 @@ impl<'a> Looker<'a> {
     async fn ask_state(&self) -> StateAnswer {
         let slots = slot_names(&self.snapshot.cluster);
         let said = |error: StoreError| error.to_string();
-        let (etcd, addons, backups) =
-            tokio::join!(self.store.etcd_reports(&slots), self.store.addon_reports(), self.store.snapshots());
-        let newest = backups.map(|backups| backups.first().map(|newest| newest.taken_at));
-        (etcd.map_err(said), addons.map_err(said), newest.map_err(said))
+        let (etcd, addons, newest) =
+            tokio::join!(self.store.etcd_reports(&slots), self.store.addon_reports(), self.newest_backup());
+        (etcd.map_err(said), addons.map_err(said), newest)
+    }
+
+    /// When the newest snapshot of this cluster was taken: those of an earlier one of its name lie beside them.
+    pub(super) async fn newest_backup(&self) -> Result<Option<Timestamp>, String> {
+        let snapshots = self.store.snapshots().await.map_err(|error| error.to_string())?;
+        let newest = snapshots.first().map(|newest| newest.taken_at);
+        Ok(newest.filter(|taken| self.made_at.is_none_or(|made| *taken >= made)))
     }
 
     /// Why groups are weak, and where the boot of machines stands that are not nodes.
@@ -367,8 +392,7 @@ pub(super) struct AwsAnswer {
     targets: Result<Vec<TargetState>, String>,
 }
 
-type StateAnswer =
-    (Result<Vec<EtcdReport>, String>, Result<Option<Vec<AddonReport>>, String>, Result<Option<jiff::Timestamp>, String>);
+type StateAnswer = (Result<Vec<EtcdReport>, String>, Result<Option<Vec<AddonReport>>, String>, Result<Option<Timestamp>, String>);
 
 /// How many instances the spec wants at least, by slot and node group.
 fn least(cluster: &Cluster) -> BTreeMap<String, u32> {

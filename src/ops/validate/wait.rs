@@ -216,10 +216,7 @@ impl Asking {
                 }
             },
             Question::Addons => looker.snapshot.addons = store.addon_reports().await.map_err(|error| error.to_string()),
-            Question::Backups => {
-                let found = store.snapshots().await.map(|found| found.first().map(|newest| newest.taken_at));
-                looker.snapshot.last_backup = found.map_err(|error| error.to_string());
-            }
+            Question::Backups => looker.snapshot.last_backup = looker.newest_backup().await,
             Question::Keys => looker.read_keys().await,
         }
         self.asked.insert(question, self.ticks);

@@ -287,7 +287,7 @@ impl ApiProbe for Api {
         Some(Box::new(Self(self.0.clone())))
     }
 
-    fn resolver(&self) -> Option<String> {
+    fn resolver(&self, _name: &str) -> Option<String> {
         None
     }
 

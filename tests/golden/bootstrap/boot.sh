@@ -1572,16 +1572,18 @@ drop_old_snapshots() {
 }
 
 # snapshot_is_due: whether the newest snapshot is older than the interval. The bucket is asked only when that can be: another slot may
-# have led until now. What is no snapshot, or one of the future, does not count.
+# have led until now. What is no snapshot, or one of the future, does not count; nor does what is older than the stamp on the volume: it
+# may be of an earlier cluster of this name.
 snapshot_is_due() {
-  local interval now keys key taken newest=0
+  local interval now keys key taken newest=0 stamped
   now=$(date +%s)
+  stamped=$(stat --format %Y "$ETCD_MOUNT/.kclust" 2> /dev/null || echo 0)
   if ((now < SNAPSHOT_NEXT)); then return 1; fi
   interval=$(setting backup-interval)
   keys=$(s3_list backups/etcd/ "backups/etcd/$(date --utc --date "@$((now - interval))" +%Y%m%dT%H%M%SZ)") || return 1
   for key in $keys; do
     taken=$(snapshot_time "$key")
-    if [ -n "$taken" ] && ((taken <= now && taken > newest)); then newest=$taken; fi
+    if [ -n "$taken" ] && ((taken <= now && taken >= stamped && taken > newest)); then newest=$taken; fi
   done
   if ((newest == 0)); then return 0; fi
   SNAPSHOT_NEXT=$((newest + interval))

@@ -27,7 +27,21 @@ fn one_that_is_slow() {
     cluster.api.behave(|behaviour| behaviour.every_host.slow = Duration::from_secs(60));
     let report = cluster.validate(&[]).expect(4).json();
     assert_eq!((names(&report, "failed"), names(&report, "unknown")), (vec![], vec!["api".to_owned()]), "{report:#}");
-    says(&report, "api", &["no answer within 15 s"]);
+    says(&report, "api", &["accepts connections and does not answer in time", "no answer within 15 s", "look at the load"]);
+}
+
+/// Somebody took the ClusterRoleBinding away: nothing is known, and nothing is wrong for anybody else.
+#[test]
+fn one_that_lets_nobody_look() {
+    let cluster = Healthy::minimal();
+    let words = "nodes is forbidden: User \"kclust-validate\" cannot list resource \"nodes\"";
+    for (status, todo) in [(403, "ClusterRoleBinding"), (401, "clocks")] {
+        cluster.api.behave(|behaviour| behaviour.every_host.error = Some((status, words.to_owned())));
+        let report = cluster.validate(&[]).expect(4).json();
+        assert_eq!((names(&report, "failed"), names(&report, "unknown")), (vec![], vec!["api".to_owned()]), "{report:#}");
+        let status = format!("HTTP {status}");
+        says(&report, "api", &["answers, but not to kclust", &status, "cannot list resource", todo]);
+    }
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! What goes wrong is named: the cause is the first check that fails, and nothing else does.
 
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
 use super::name_server::NameServer;
 use super::{Healthy, names, says, words_of};
+use crate::harness::run;
 use crate::kubernetes_api::Certificate;
 
 impl Healthy {
@@ -132,6 +135,35 @@ fn drift_that_update_refuses() {
     says(&report, "resources", &["Volume/cp-1: sizeGiB is 40, should be", "`kclust update` refuses", "change it back by hand"]);
 }
 
+/// Another version of kclust has other templates: nobody has touched the cluster.
+#[test]
+fn a_cluster_that_another_version_of_kclust_made() {
+    let cluster = Healthy::minimal();
+    let c = &cluster.cluster;
+    let key = format!("{}/cluster.yaml", c.name);
+    let text = c.account.state_object(&key);
+    let version = format!("\"kclust\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    let older = text.replacen(&version, "\"kclust\":\"0.0.9\"", 1);
+    assert_ne!(text, older);
+    let template = c.ec2.create_launch_template_version().launch_template_id(c.id("LaunchTemplate/workers"));
+    let text = format!("#!/bin/sh\n# {}\n", cluster.load_balancer());
+    let data = aws_sdk_ec2::types::RequestLaunchTemplateData::builder().user_data(STANDARD.encode(text)).build();
+    let made = c.run(template.source_version("$Default").launch_template_data(data).send());
+    let number = made.launch_template_version().unwrap().version_number().unwrap().to_string();
+    let default = c.ec2.modify_launch_template().launch_template_id(c.id("LaunchTemplate/workers"));
+    c.run(default.default_version(number).send());
+    says(&cluster.fails(&["resources"]), "resources", &["LaunchTemplate/workers: userData is"]);
+
+    c.account.put_state_object(&key, &older);
+    let report = cluster.validate(&[]).expect(0).json();
+    assert_eq!(names(&report, "warning"), ["resources"], "{report:#}");
+    says(&report, "resources", &["applied by kclust 0.0.9", "LaunchTemplate/workers", "kclust update dev.k8s.local"]);
+
+    c.account.kclust(&["update", &c.name, "--yes", "-q"]).expect(0);
+    assert!(c.account.state_object(&key).contains(&version), "it is this version's now");
+    assert!(names(&cluster.validate(&[]).expect(0).json(), "warning").is_empty());
+}
+
 #[test]
 fn a_target_that_is_not_healthy() {
     let cluster = Healthy::ha();
@@ -188,6 +220,35 @@ fn a_zone_that_is_not_delegated() {
     );
     // The load balancer still leads there.
     assert!(names(&report, "ok").contains(&"nodes".to_owned()), "{report:#}");
+}
+
+/// The zone was made anew, and the registration lists the servers of the old one: they refuse, and resolvers say SERVFAIL.
+#[test]
+fn a_zone_that_is_delegated_to_servers_that_do_not_have_it() {
+    let cluster = Healthy::ha();
+    let c = &cluster.cluster;
+    let zones = c.run(c.route53.list_hosted_zones_by_name().dns_name("example.com").send());
+    let zone = c.run(c.route53.get_hosted_zone().id(zones.hosted_zones()[0].id()).send());
+    let servers = zone.delegation_set().unwrap().name_servers().to_vec();
+    assert!(!servers.is_empty());
+    let server = NameServer::start(&[(&cluster.load_balancer(), "198.51.100.7")]).lame_in("example.com");
+    cluster.api.behave(|behaviour| behaviour.hosts.entry("api.prod.example.com".to_owned()).or_default().down = true);
+    let report = cluster.validate(&["--resolver", &server.address()]).expect(3).json();
+    assert_eq!(names(&report, "failed"), ["dns"], "{report:#}");
+    let mut words =
+        vec!["finds no server that answers for api.prod.example.com", "answers SERVFAIL", "the NS records of example.com"];
+    words.extend(servers.iter().map(String::as_str));
+    says(&report, "dns", &words);
+}
+
+/// It is the proxy of the API's own name that counts.
+#[test]
+fn a_name_that_only_the_proxy_looks_up() {
+    let cluster = Healthy::ha();
+    let unasked = "behind a proxy no name server was asked";
+    says(&cluster.validate(&[]).expect(0).json(), "dns", &[unasked]);
+    let report = run(cluster.command(&["-o", "json"]).env("NO_PROXY", ".example.com")).json();
+    assert!(!words_of(&report, "dns").contains(unasked), "{report:#}");
 }
 
 impl Healthy {
@@ -285,14 +346,15 @@ impl Healthy {
 #[test]
 fn a_certificate_that_has_expired() {
     let cluster = Healthy::minimal();
-    let certificate = |days: i64| Certificate { valid_for: time::Duration::days(days), ..Certificate::default() };
+    // Some hours more than the days that are told, however long it takes to be asked.
+    let certificate = |days: i64| Certificate { valid_for: time::Duration::hours(days * 24 + 6), ..Certificate::default() };
     cluster.api.behave(|behaviour| behaviour.certificate = certificate(-3));
     let report = cluster.fails(&["certificates"]);
     says(&report, "certificates", &["has been expired since", "reboot the control planes"]);
     says(&report, "api", &["skipped", "because of what `certificates` says"]);
     says(&report, "nodes", &["skipped"]);
 
-    cluster.api.behave(|behaviour| behaviour.certificate = certificate(12));
+    cluster.api.behave(|behaviour| behaviour.certificate = certificate(11));
     let report = cluster.validate(&[]).expect(0).json();
     assert_eq!(names(&report, "warning"), ["certificates"]);
     says(&report, "certificates", &["ends in 11 days"]);
@@ -426,12 +488,37 @@ fn versions_that_do_not_go_together() {
 }
 
 #[test]
-fn half_of_the_nodes_gone() {
+fn a_kubelet_that_is_silent() {
     let cluster = Healthy::minimal();
     let worker = cluster.instance_of("workers");
     cluster.is_not_ready(&worker, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.");
     let report = cluster.fails(&["nodes"]);
     says(&report, "nodes", &["1 node not Ready", "Kubelet stopped posting node status", "its kubelet is silent"]);
+}
+
+/// A control plane and two of three workers, in three zones. Their groups launch others, which have to boot first.
+#[test]
+fn half_of_the_nodes_gone() {
+    let cluster = Healthy::ha();
+    let before = cluster.instances();
+    let worker =
+        |zone: &str| before.iter().find(|instance| instance.group == "workers" && instance.zone.ends_with(zone)).unwrap();
+    let slot = before.iter().find(|instance| instance.group == "cp-1").unwrap();
+    let gone = [slot, worker("b"), worker("c")];
+    for instance in gone {
+        cluster.is_not_ready(&instance.id, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.");
+    }
+    let c = &cluster.cluster;
+    let ids = gone.map(|instance| instance.id.clone());
+    c.run(c.ec2.terminate_instances().set_instance_ids(Some(ids.to_vec())).send());
+    let report = cluster.fails(&["nodes"]);
+    let launched: Vec<_> = cluster.instances().into_iter().filter(|now| before.iter().all(|known| known.id != now.id)).collect();
+    assert_eq!(launched.len(), 3);
+    says(&report, "nodes", &["\"3 instances without a node\"", "get-console-output"]);
+    for instance in &launched {
+        says(&report, "nodes", &[&format!("{} ({}): ", instance.id, instance.group)]);
+    }
+    assert!(ids.iter().all(|id| !words_of(&report, "nodes").contains(id)), "{report:#}");
 }
 
 #[test]
@@ -442,6 +529,18 @@ fn an_addon_that_cannot_be_applied() {
         _ => json!({ "state": "applied", "error": null }),
     });
     says(&cluster.fails(&["addons"]), "addons", &["metrics-server could not be applied", "Error: chart", "kclust-addons"]);
+}
+
+/// It is of an earlier cluster of that name, and `restore` refuses it.
+#[test]
+fn a_snapshot_that_is_older_than_the_cluster() {
+    let cluster = Healthy::minimal();
+    let taken = (Timestamp::now() - SignedDuration::from_mins(30)).strftime("%Y%m%dT%H%M%SZ").to_string();
+    let key = format!("{}/backups/etcd/{taken}-r1.db.zst", cluster.cluster.name);
+    cluster.account().put_state_object(&key, "snapshot");
+    says(&cluster.validate(&[]).expect(0).json(), "backups", &["no snapshot yet: the control planes are young"]);
+    let c = &cluster.cluster;
+    c.account.kclust(&["restore", &c.name, "--from", "latest", "--yes"]).expect(2);
 }
 
 #[test]
