@@ -218,6 +218,7 @@ pub fn fleet(cluster: &Cluster) -> Fleet {
 /// What runs on a healthy cluster of that many nodes, with Cilium.
 pub fn system(version: &str, control_planes: &[&str], nodes: u32) -> System {
     let workload = |name: &str, pods: u32| Workload {
+        critical: true,
         name: name.into(),
         wanted: pods,
         available: pods,

@@ -112,16 +112,17 @@ async fn patiently<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F)
 async fn ask(server: Server<'_>, patience: Patience) -> Result<KubernetesView, Failure> {
     let client = connect(server, patience.connect(), patience.silence).await?;
     let seen = async { tokio::try_join!(patiently(|| client.apiserver_version()), lists::nodes(&client)) };
-    let (seen, system) = tokio::join!(seen, system(&client, pods::pending(&client)));
+    let mut looks = pods::Looks::default();
+    let (seen, system) = tokio::join!(seen, system(&client, &mut looks, pods::pending(&client)));
     let (version, nodes) = seen.map_err(|error| explain(&error))?;
     let (address, version) = (server.url.to_owned(), version.git_version);
     Ok(KubernetesView::Reachable { address, version, nodes: nodes.items, system })
 }
 
 /// Not needed to see the nodes: a part that fails is told as such.
-async fn system(client: &Client, pending: impl Future<Output = Result<Vec<Pod>, Error>>) -> System {
+async fn system(client: &Client, looks: &mut pods::Looks, pending: impl Future<Output = Result<Vec<Pod>, Error>>) -> System {
     let (failing, workloads, control_plane, pending) =
-        tokio::join!(lists::failing_checks(client), pods::workloads(client), pods::control_plane(client), pending);
+        tokio::join!(lists::failing_checks(client), pods::workloads(client, looks), pods::control_plane(client), pending);
     let words = |error: Error| explain(&error).into_words();
     System {
         failing: failing.map_err(words),

@@ -264,6 +264,41 @@ async fn an_event_is_a_change_only_where_something_that_is_looked_at_changes() {
     assert_eq!(nodes[0].not_ready.as_deref(), Some("R: M"), "the first change is the fourth event");
 }
 
+/// A node boots, and a daemon set lacks a pod for minutes: of a large cluster its pods are thousands.
+#[tokio::test]
+async fn the_pods_of_a_weak_workload_are_listed_again_only_where_its_numbers_change() {
+    static LISTED: AtomicU32 = AtomicU32::new(0);
+    static AVAILABLE: AtomicU32 = AtomicU32::new(1);
+    let weak = |path: &str| match path {
+        path if path.starts_with("/apis/apps/v1/namespaces/kube-system/daemonsets") => {
+            let status = json!({"desiredNumberScheduled": 3, "numberAvailable": AVAILABLE.load(Ordering::Relaxed)});
+            let spec = json!({"selector": {"matchLabels": {"app": "cilium"}}});
+            (200, json!({"metadata": {}, "items": [{"metadata": {"name": "cilium"}, "spec": spec, "status": status}]}))
+        }
+        path if path.starts_with("/api/v1/namespaces/kube-system/pods?") && path.contains("cilium") => {
+            LISTED.fetch_add(1, Ordering::Relaxed);
+            let pod = json!({"metadata": {"name": "cilium-x"}, "status": {"phase": "Pending"}});
+            (200, json!({"metadata": {}, "items": [pod]}))
+        }
+        path if path.contains("watch=true") => (200, json!([])),
+        path => healthy(path),
+    };
+    let ca = authority(1);
+    let server = serve(tls(&ca, "127.0.0.1"), weak).await;
+    let mut follower = follower(&server, &ca);
+    let mut listed = Vec::new();
+    for look in 0..9 {
+        if look == 7 {
+            AVAILABLE.store(2, Ordering::Relaxed);
+        }
+        let KubernetesView::Reachable { system, .. } = follower.view().await else { panic!("not reachable") };
+        let troubled = system.workloads.unwrap()[0].troubled.clone().unwrap();
+        assert_eq!(troubled[0].name, "cilium-x", "what was found is told at every look");
+        listed.push(LISTED.load(Ordering::Relaxed));
+    }
+    assert_eq!(listed, [1, 1, 1, 1, 1, 1, 2, 3, 3]);
+}
+
 /// A firewall has forgotten the connection: nothing is heard of it, not even its end.
 #[tokio::test]
 async fn a_watch_that_is_silent_is_begun_again() {

@@ -37,7 +37,7 @@ pub struct KubeNode {
     pub control_plane: bool,
     /// Label `topology.kubernetes.io/zone`.
     pub zone: Option<String>,
-    /// `None` when the condition `Ready` is `True`; else its reason and message.
+    /// `None` when the condition `Ready` is `True` and the node has its network; else why not.
     pub not_ready: Option<String>,
     /// Other conditions that are true and should not be, such as `DiskPressure`, each with its reason and message.
     pub pressures: Vec<String>,
@@ -65,6 +65,8 @@ pub struct Workload {
     pub name: String,
     pub wanted: u32,
     pub available: u32,
+    /// Its pods are of a class that the cluster cannot do without.
+    pub critical: bool,
     /// Tag of the image of its first container.
     pub version: Option<String>,
     /// When it, or a pod of it, was made, deleted or otherwise changed, as far as that is known.

@@ -59,13 +59,16 @@ where
     }
 }
 
-/// Conditions that are a problem when they are true: those of the kubelet and of cloud controllers, then those of node-problem-detector.
-/// Others set conditions that are true when all is well (the node monitoring agent of AWS: `KernelReady`, `StorageReady`).
-const PROBLEMS: [&str; 13] = [
+/// Of a node that is true while pods that are put there cannot speak with others: the scheduler leaves it out, as one that is not Ready.
+const NO_NETWORK: &str = "NetworkUnavailable";
+
+/// Conditions that are a problem when they are true: those of the kubelet, then those of node-problem-detector, which takes the log of the
+/// kernel at its word and can be wrong. Others set conditions that are true when all is well (the node monitoring agent of AWS:
+/// `KernelReady`, `StorageReady`).
+const PROBLEMS: [&str; 12] = [
     "MemoryPressure",
     "DiskPressure",
     "PIDPressure",
-    "NetworkUnavailable",
     "KernelDeadlock",
     "ReadonlyFilesystem",
     "FrequentKubeletRestart",
@@ -175,10 +178,13 @@ impl Node {
 impl From<Node> for KubeNode {
     fn from(node: Node) -> Self {
         let Node { metadata, spec, status } = node;
-        let ready = status.conditions.iter().find(|condition| condition.kind == "Ready");
+        let condition = |kind: &str| status.conditions.iter().find(|condition| condition.kind == kind);
+        let ready = condition("Ready");
         let not_ready = match ready {
             None => Some("the kubelet has not reported yet".to_owned()),
-            Some(ready) if ready.status == "True" => None,
+            Some(ready) if ready.status == "True" => condition(NO_NETWORK)
+                .filter(|network| network.status == "True")
+                .map(|network| format!("{NO_NETWORK}: {}", network.words())),
             Some(ready) => Some(ready.words()),
         };
         // Of a node that is silent all conditions are `Unknown`: `Ready` says so already.
@@ -219,6 +225,26 @@ mod tests {
             ] },
         }))
         .unwrap();
-        assert_eq!(KubeNode::from(node).pressures, ["DiskPressure: Because", "KernelDeadlock: Because"]);
+        let node = KubeNode::from(node);
+        assert_eq!(node.pressures, ["DiskPressure: Because", "KernelDeadlock: Because"]);
+        assert_eq!(node.not_ready, None);
+    }
+
+    #[test]
+    fn a_node_without_network_is_not_ready_whatever_its_kubelet_says() {
+        let with = |status: &str| {
+            let node: Node = serde_json::from_value(json!({
+                "metadata": { "name": "i-1" },
+                "status": { "conditions": [
+                    { "type": "NetworkUnavailable", "status": status, "reason": "NoRouteCreated" },
+                    { "type": "Ready", "status": "True", "reason": "KubeletReady" },
+                ] },
+            }))
+            .unwrap();
+            KubeNode::from(node)
+        };
+        assert_eq!(with("True").not_ready.as_deref(), Some("NetworkUnavailable: NoRouteCreated"));
+        assert_eq!((with("False").not_ready, with("Unknown").not_ready), (None, None));
+        assert_eq!(with("True").pressures, [""; 0], "it is said once");
     }
 }

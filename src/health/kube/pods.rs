@@ -19,6 +19,8 @@ use super::lists::{Condition, list};
 /// Deployments and daemon sets whose pods are looked at. More are weak only when one cause makes them so.
 const LOOKED_AT: usize = 12;
 const CONCURRENCY: usize = 4;
+/// Looks until pods are listed again of a workload whose numbers stay.
+const AGAIN: u32 = 6;
 
 /// Where the cluster itself runs: Calico and Flannel have a namespace of their own.
 const NAMESPACES: [&str; 3] = ["kube-system", "calico-system", "kube-flannel"];
@@ -32,7 +34,33 @@ fn pods_of(namespace: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/pods")
 }
 
-pub(super) async fn workloads(client: &Client) -> Result<Vec<Workload>, Error> {
+/// What was found of the pods of workloads that are weak. They are listed again where the numbers of a workload have changed, and now and
+/// then: a daemon set has a pod on each of thousands of nodes.
+#[derive(Default)]
+pub(super) struct Looks {
+    count: u32,
+    /// By namespace and name.
+    found: BTreeMap<String, Found>,
+}
+
+struct Found {
+    /// The look at which they were listed.
+    at: u32,
+    wanted: u32,
+    available: u32,
+    /// When one of the pods was made or deleted.
+    changed_at: Option<Timestamp>,
+    troubled: Vec<Pod>,
+}
+
+impl Found {
+    fn tells_of(&self, workload: &Workload, look: u32) -> bool {
+        (self.wanted, self.available) == (workload.wanted, workload.available) && look - self.at < AGAIN
+    }
+}
+
+pub(super) async fn workloads(client: &Client, looks: &mut Looks) -> Result<Vec<Workload>, Error> {
+    looks.count += 1;
     let of_kind = |namespace: &'static str, plural: &str, kind: &'static str| {
         let path = format!("/apis/apps/v1/namespaces/{namespace}/{plural}");
         async move { Ok::<_, Error>(list(client, &path, ListParams::default(), |owner: Owner| Some((kind, owner))).await?.items) }
@@ -43,30 +71,44 @@ pub(super) async fn workloads(client: &Client) -> Result<Vec<Workload>, Error> {
         Ok::<_, Error>(daemon_sets.into_iter().chain(deployments).map(move |(kind, owner)| (namespace, kind, owner)))
     }))
     .await?;
-    let mut weak = 0;
-    let looked: Vec<_> = owners
-        .into_iter()
-        .flatten()
-        .map(|(namespace, kind, owner)| {
-            let selector = owner.selector();
-            let workload = owner.workload(kind);
-            weak += usize::from(workload.available < workload.wanted);
-            let look = workload.available < workload.wanted && weak <= LOOKED_AT;
-            (workload, selector.filter(|_| look).map(|selector| (pods_of(namespace), selector)))
-        })
-        .collect();
-    stream::iter(looked)
-        .map(|(workload, look)| async move {
-            let Some((path, selector)) = look else { return Ok(workload) };
+    let mut weak = Vec::new();
+    let mut workloads: Vec<(String, Workload)> = Vec::new();
+    for (namespace, kind, owner) in owners.into_iter().flatten() {
+        let selector = owner.selector();
+        let workload = owner.workload(kind);
+        let key = format!("{namespace}/{}", workload.name);
+        if let Some(selector) = selector.filter(|_| workload.available < workload.wanted) {
+            weak.push((key.clone(), pods_of(namespace), selector, workload.clone()));
+        }
+        workloads.push((key, workload));
+    }
+    // What the cluster cannot do without is looked at first.
+    weak.sort_by_key(|(.., workload)| !workload.critical);
+    weak.truncate(LOOKED_AT);
+    let mut found: BTreeMap<String, Found> = weak.iter().filter_map(|(key, ..)| looks.found.remove_entry(key)).collect();
+    let count = looks.count;
+    weak.retain(|(key, .., workload)| !found.get(key).is_some_and(|found| found.tells_of(workload, count)));
+    let listed: Vec<(String, Found)> = stream::iter(weak)
+        .map(|(key, path, selector, Workload { wanted, available, .. })| async move {
             let params = ListParams::default().labels(&selector);
             let pods = list(client, &path, params, |pod: PodObject| Some((pod.changed_at(), pod.troubled()))).await?;
             let (changed, troubled): (Vec<_>, Vec<_>) = pods.items.into_iter().unzip();
-            let changed_at = changed.into_iter().flatten().chain(workload.changed_at).max();
-            Ok(Workload { changed_at, troubled: Some(troubled.into_iter().flatten().collect()), ..workload })
+            let changed_at = changed.into_iter().flatten().max();
+            let troubled = troubled.into_iter().flatten().collect();
+            Ok::<_, Error>((key, Found { at: count, wanted, available, changed_at, troubled }))
         })
         .buffered(CONCURRENCY)
         .try_collect()
-        .await
+        .await?;
+    found.extend(listed);
+    looks.found = found;
+    let with_pods = workloads.into_iter().map(|(key, workload)| match looks.found.get(&key) {
+        Some(Found { changed_at, troubled, .. }) => {
+            Workload { changed_at: workload.changed_at.max(*changed_at), troubled: Some(troubled.clone()), ..workload }
+        }
+        None => workload,
+    });
+    Ok(with_pods.collect())
 }
 
 /// Static pods: kubeadm labels them so.
@@ -149,6 +191,7 @@ impl Owner {
             name: format!("{kind}/{}", metadata.name),
             wanted,
             available,
+            critical: spec.template.spec.is_critical(),
             version: spec.template.spec.version(),
             changed_at: transitions.chain(metadata.creation_timestamp).max(),
             troubled: None,
@@ -199,6 +242,10 @@ struct Container {
 }
 
 impl PodSpec {
+    fn is_critical(&self) -> bool {
+        ["system-cluster-critical", "system-node-critical"].contains(&self.priority_class_name.as_str())
+    }
+
     /// The tag of the first image: `v1.36.2` of `registry.k8s.io/kube-proxy:v1.36.2`.
     fn version(&self) -> Option<String> {
         let name = self.containers.first()?.image.rsplit('/').next()?;
@@ -289,11 +336,11 @@ impl PodObject {
     fn in_trouble(self) -> Option<Pod> {
         let trouble = self.status.trouble()?;
         Some(Pod {
+            critical: self.spec.is_critical(),
             namespace: self.metadata.namespace,
             name: self.metadata.name,
             node: self.spec.node_name,
             created_at: self.metadata.creation_timestamp,
-            critical: self.spec.priority_class_name.starts_with("system-"),
             trouble,
         })
     }

@@ -35,6 +35,7 @@ pub struct Follower {
     clients: Option<Clients>,
     nodes: Watched<Node>,
     pending: Watched<PodObject>,
+    looks: pods::Looks,
     /// Version and system of the last look, where the API answered.
     answered: Option<(String, System)>,
 }
@@ -118,6 +119,7 @@ impl Follower {
             clients: None,
             nodes: Watched::default(),
             pending: Watched::default(),
+            looks: pods::Looks::default(),
             answered: None,
         }
     }
@@ -154,7 +156,7 @@ impl Follower {
         let client = &clients.asking;
         // Of what is pending the watch tells.
         let none = async { Ok(Vec::new()) };
-        let (version, system) = tokio::join!(patiently(|| client.apiserver_version()), system(client, none));
+        let (version, system) = tokio::join!(patiently(|| client.apiserver_version()), system(client, &mut self.looks, none));
         Ok((version.map_err(|error| explain(&error))?.git_version, system))
     }
 

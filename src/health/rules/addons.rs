@@ -1,6 +1,6 @@
 //! The control planes have applied what the spec names as addons.
 
-use crate::model::Resource;
+use crate::model::{ControlPlaneSettings, Resource};
 
 use super::super::Snapshot;
 use super::super::report::{Check, Findings};
@@ -12,11 +12,9 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
     if snapshot.drift.is_err() {
         return Check::skipped(NAME, "because the settings could not be looked at (see resources)");
     }
-    let settings = snapshot.world.resources.values().find_map(|observed| match &observed.resource {
-        Resource::ControlPlaneSettings(settings) => Some(settings),
-        _ => None,
-    });
-    let Some(settings) = settings else { return Check::skipped(NAME, "because the settings are missing (see resources)") };
+    let Some(settings) = settings(snapshot) else {
+        return Check::skipped(NAME, "because the settings are missing (see resources)");
+    };
     if settings.addons.is_empty() {
         return Check::skipped(NAME, "the spec has none");
     }
@@ -53,4 +51,12 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
         _ => "a control plane tries again every few minutes: `journalctl -u kclust-addons` there says more",
     };
     Check::failed(NAME, format!("{applied} of {} applied", count(settings.addons.len(), "addon")), findings).todo(todo)
+}
+
+/// What control planes are told to apply.
+pub(super) fn settings(snapshot: &Snapshot) -> Option<&ControlPlaneSettings> {
+    snapshot.world.resources.values().find_map(|observed| match &observed.resource {
+        Resource::ControlPlaneSettings(settings) => Some(settings),
+        _ => None,
+    })
 }

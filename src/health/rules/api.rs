@@ -61,16 +61,14 @@ pub(super) fn check(snapshot: &Snapshot, before: &[Check]) -> Check {
             Check { evidence: vec![reason.clone()], ..skipped }
         }
         // Whoever shakes hands can be reached.
-        KubernetesView::Unreachable { address, reason } if snapshot.endpoints.iter().any(Endpoint::is_usable) => because(
-            &["etcd"],
-            reason,
-        )
-        .unwrap_or_else(|| {
-            Check::unknown(NAME, format!("{address} accepts connections and does not answer in time"), reason).todo(
+        KubernetesView::Unreachable { address, reason } if snapshot.endpoints.iter().any(Endpoint::is_usable) => {
+            because(&["etcd"], reason).unwrap_or_else(|| {
+                Check::unknown(NAME, format!("{address} accepts connections and does not answer in time"), reason).todo(
                 "look at the load of the control planes: of the API server and of etcd below it (`crictl stats`, `crictl logs`), \
                      and at who asks it for so much",
             )
-        }),
+            })
+        }
         // Not a failure: the way to it may be closed only from here.
         KubernetesView::Unreachable { address, reason } => {
             because(&["dns", "certificates", "etcd", "targets", "resources"], reason).unwrap_or_else(|| {

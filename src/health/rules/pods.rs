@@ -9,7 +9,7 @@ use crate::spec::{Cluster, Cni};
 use super::super::machines::machines;
 use super::super::report::{Check, Findings};
 use super::super::{KubeNode, Pod, Snapshot, StaticPod, Workload};
-use super::{Answered, BOOT_TIME, answered, count, is_slot, since};
+use super::{Answered, BOOT_TIME, addons, answered, count, is_slot, since};
 
 pub(super) const NAME: &str = "pods";
 
@@ -35,9 +35,11 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
         }
     };
     let unready = answered.nodes.iter().filter(|node| node.not_ready.is_some()).map(|node| node.name.as_str()).collect();
-    let mut running = Running { now: snapshot.now, unready, ..Running::default() };
+    let joining = joining(&answered, snapshot);
+    let mut running = Running { now: snapshot.now, unready, joining, ..Running::default() };
     for workload in workloads {
-        running.workload(workload, expected(&snapshot.cluster).iter().any(|expected| expected.name == workload.name));
+        let is_expected = expected(&snapshot.cluster).iter().any(|expected| expected.name == workload.name);
+        running.workload(workload, is_expected || is_of_addon(workload, snapshot));
     }
     for expected in expected(&snapshot.cluster) {
         let exists = workloads.iter().any(|workload| workload.name == expected.name);
@@ -51,21 +53,34 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
     }
     let of_workloads: BTreeSet<&str> =
         workloads.iter().flat_map(|workload| workload.troubled.iter().flatten()).map(|pod| pod.name.as_str()).collect();
-    let critical = |pod: &&Pod| pod.critical || pod.namespace == "kube-system";
     let mut seen = of_workloads;
-    for pod in control_plane.iter().filter_map(|pod| pod.trouble.as_ref()).chain(pending.iter().filter(critical)) {
+    let of_system = |pod: &&Pod| pod.critical || pod.namespace == "kube-system";
+    for pod in control_plane.iter().filter_map(|pod| pod.trouble.as_ref()).chain(pending.iter().filter(of_system)) {
         if seen.insert(&pod.name) && running.is_trouble(pod) {
-            running.broken(&pod.name, format!("{}/{}: {}", pod.namespace, pod.name, pod.trouble), mend(&pod.trouble));
+            let line = format!("{}/{}: {}", pod.namespace, pod.name, pod.trouble);
+            match pod.critical {
+                true => running.broken(&pod.name, line, mend(&pod.trouble)),
+                false => running.weak(&pod.name, line),
+            }
         }
     }
+    const MORE: &str = "`kubectl --namespace kube-system describe pod` and `kubectl logs` tell more";
     if running.broken > 0 {
         let message = format!("{} of the system not running", count(running.broken, "part"));
-        let todo = running.todo.unwrap_or("`kubectl --namespace kube-system describe pod` and `kubectl logs` tell more");
-        return Check::failed(NAME, message, running.findings).todo(todo);
+        return Check::failed(NAME, message, running.findings).todo(running.todo.unwrap_or(MORE));
+    }
+    if !running.unseen.is_empty() {
+        let message =
+            format!("{} without all of their pods, at which nobody has looked", count(running.unseen.count(), "workload"));
+        return Check::undecided(NAME, message, running.unseen).todo(MORE);
+    }
+    if running.weak > 0 {
+        let message = format!("{} of kube-system not running that the cluster can do without", count(running.weak, "part"));
+        return Check::warning(NAME, message, running.spared).todo(running.todo.unwrap_or(MORE));
     }
     // What is on a node is its owner's affair.
     let waiting: Vec<&Pod> =
-        pending.iter().filter(|pod| pod.node.is_none() && !critical(pod) && running.is_trouble(pod)).collect();
+        pending.iter().filter(|pod| pod.node.is_none() && !of_system(pod) && running.is_trouble(pod)).collect();
     if !waiting.is_empty() {
         let mut findings = Findings::default();
         waiting.iter().for_each(|pod| findings.add(&pod.name, format!("{}/{}: {}", pod.namespace, pod.name, pod.trouble)));
@@ -82,16 +97,24 @@ struct Running<'a> {
     now: Timestamp,
     /// What runs on a node that is not Ready is no finding of its own.
     unready: BTreeSet<&'a str>,
+    /// Nodes that are not Ready, or have been there for less than a boot takes: a daemon set may lack a pod on each of them.
+    joining: u32,
     broken: usize,
+    /// Of what the cluster can do without.
+    weak: usize,
     /// Workloads that lack pods, none of which is missed yet.
     starting: usize,
     findings: Findings,
+    /// Workloads at whose pods nobody has looked.
+    unseen: Findings,
+    /// Of what the cluster can do without.
+    spared: Findings,
     todo: Option<&'static str>,
 }
 
 impl Running<'_> {
     fn workload(&mut self, workload: &Workload, expected: bool) {
-        let Workload { name, wanted, available, changed_at, troubled, .. } = workload;
+        let Workload { name, wanted, available, critical, changed_at, troubled, .. } = workload;
         let is_young = changed_at.is_some_and(|changed| since(self.now, changed) < STARTING);
         if expected && *wanted == 0 && !is_young {
             let mend = "a deployment: `kubectl --namespace kube-system scale`; a daemon set: see which nodes it selects";
@@ -105,19 +128,33 @@ impl Running<'_> {
             // Between two looks its pods have become Ready, or are being made.
             Some(troubled) if troubled.is_empty() => is_young,
             Some(_) => missed.is_empty(),
-            None => false,
+            None => name.starts_with("DaemonSet/") && wanted - available <= self.joining,
         };
         if is_calm {
             self.starting += 1;
             return;
         }
-        self.broken(name, format!("{name}: {available} of {wanted} available"), None);
+        let line = format!("{name}: {available} of {wanted} available");
+        let matters = expected || *critical;
+        if troubled.is_none() && matters {
+            return self.unseen.add(name, line);
+        }
+        match matters {
+            true => self.broken(name, line, None),
+            false => self.weak(name, line),
+        }
+        let findings = if matters { &mut self.findings } else { &mut self.spared };
         for pod in missed {
             let node = pod.node.as_deref().map_or_else(String::new, |node| format!(" on {node}"));
-            self.findings.concerns(&pod.name);
-            self.findings.quote(format!("{}/{}{node}: {}", pod.namespace, pod.name, pod.trouble));
+            findings.concerns(&pod.name);
+            findings.quote(format!("{}/{}{node}: {}", pod.namespace, pod.name, pod.trouble));
             self.todo = self.todo.or_else(|| mend(&pod.trouble));
         }
+    }
+
+    fn weak(&mut self, name: &str, line: String) {
+        self.weak += 1;
+        self.spared.add(name, line);
     }
 
     fn broken(&mut self, name: &str, line: String, mend: Option<&'static str>) {
@@ -149,6 +186,13 @@ impl Expected {
     }
 }
 
+/// Whether kclust applies it for an addon of the spec: charts name what they make after themselves.
+fn is_of_addon(workload: &Workload, snapshot: &Snapshot) -> bool {
+    let name = workload.name.split_once('/').map_or("", |(_, name)| name);
+    let addons = addons::settings(snapshot).into_iter().flat_map(|settings| &settings.addons);
+    addons.into_iter().any(|addon| name.starts_with(addon.name.as_str()))
+}
+
 fn expected(cluster: &Cluster) -> Vec<Expected> {
     let by_kubeadm = |name| Expected {
         name,
@@ -175,6 +219,16 @@ fn expected(cluster: &Cluster) -> Vec<Expected> {
         expected.extend([by_kubeadm("DaemonSet/kube-proxy"), by_addon(name, addon)]);
     }
     expected
+}
+
+fn joining(answered: &Answered<'_>, snapshot: &Snapshot) -> u32 {
+    let machines = machines(snapshot).unwrap_or_default();
+    let is_young = |node: &KubeNode| {
+        let launched = node.instance_id().and_then(|id| machines.get(id)?.launched_at);
+        launched.is_some_and(|launched| since(snapshot.now, launched) < BOOT_TIME)
+    };
+    let joining = answered.nodes.iter().filter(|node| node.not_ready.is_some() || is_young(node)).count();
+    u32::try_from(joining).unwrap_or(u32::MAX)
 }
 
 /// Control planes that are Ready and lack a component.

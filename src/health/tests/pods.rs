@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::fixture::{after, healthy, nodes, now, running, system};
 use super::told::{failed, find, ok, told};
-use crate::health::{CheckStatus, Pod, Report, Scope, Snapshot, check};
+use crate::health::{CheckStatus, Pod, Report, Scope, Snapshot, Workload, check};
 use crate::spec::Cni;
 
 fn pod(name: &str, node: Option<&str>, age: SignedDuration, trouble: &str) -> Pod {
@@ -118,7 +118,52 @@ fn between_two_looks_pods_become_ready() {
     };
     assert_eq!(told(&with(YOUNG), "pods"), ok("3 system workloads available, 1 starting"));
     assert_eq!(find(&with(OLD), "pods").status, CheckStatus::Failed, "nobody makes the pod that is missing");
-    assert_eq!(find(&after(without_a_pod(None)), "pods").status, CheckStatus::Failed, "nobody has looked");
+}
+
+/// A node joins, and thirteen daemon sets lack a pod there: more than are looked at.
+#[test]
+fn workloads_at_which_nobody_has_looked_are_not_known() {
+    let report = after(without_a_pod(None));
+    let (status, message, cause, _) = told(&report, "pods");
+    assert_eq!((status, message), (CheckStatus::Unknown, "1 workload without all of their pods, at which nobody has looked"));
+    assert_eq!(cause, ["DaemonSet/cilium: 5 of 6 available"]);
+    let joining = |age: SignedDuration, lacking: u32| {
+        after(move |snapshot| {
+            without_a_pod(None)(snapshot);
+            running(snapshot, "DaemonSet/cilium").available = 6 - lacking;
+            snapshot.instances.as_mut().unwrap()[5].launched_at = Some(now() - age);
+        })
+    };
+    assert_eq!(told(&joining(YOUNG, 1), "pods"), ok("3 system workloads available, 1 starting"));
+    assert_eq!(find(&joining(YOUNG, 2), "pods").status, CheckStatus::Unknown, "one node does not account for two pods");
+    assert_eq!(find(&joining(SignedDuration::from_mins(11), 1), "pods").status, CheckStatus::Unknown);
+}
+
+/// Somebody's agent in kube-system does not decide whether the cluster is well.
+#[test]
+fn what_the_cluster_can_do_without_is_a_warning() {
+    let with = |name: &'static str, critical: bool| {
+        after(move |snapshot| {
+            let troubled = vec![pod("agent-x", Some("i-0b1"), OLD, "container main: CrashLoopBackOff")];
+            let like = running(snapshot, "DaemonSet/cilium").clone();
+            let workload = Workload { name: name.into(), available: 5, critical, troubled: Some(troubled), ..like };
+            system(snapshot).workloads.as_mut().unwrap().push(workload);
+        })
+    };
+    let report = with("DaemonSet/agent", false);
+    let (status, message, cause, resources) = told(&report, "pods");
+    assert_eq!((status, message), (CheckStatus::Warning, "1 part of kube-system not running that the cluster can do without"));
+    assert_eq!((cause, resources), (vec!["DaemonSet/agent: 5 of 6 available"], vec!["DaemonSet/agent", "agent-x"]));
+    assert!(find(&report, "pods").todo.as_ref().unwrap().contains("logs --previous"));
+    assert_eq!(find(&with("DaemonSet/agent", true), "pods").status, CheckStatus::Failed, "its class says that it is needed");
+    assert_eq!(find(&with("Deployment/metrics-server", false), "pods").status, CheckStatus::Failed, "an addon of the spec");
+    let pending = |critical| {
+        after(move |snapshot| {
+            system(snapshot).pending = Ok(vec![Pod { critical, ..pod("agent-x", None, OLD, "not scheduled: Unschedulable") }]);
+        })
+    };
+    assert_eq!(find(&pending(false), "pods").status, CheckStatus::Warning);
+    assert_eq!(find(&pending(true), "pods").status, CheckStatus::Failed);
 }
 
 #[test]

@@ -89,6 +89,18 @@ fn pressure_beside_what_is_tolerated_is_a_warning() {
     assert_eq!((status, message), (CheckStatus::Warning, "1 node not Ready, 1 node under pressure"));
 }
 
+/// What node-problem-detector says is no pressure, and not always right.
+#[test]
+fn a_problem_of_a_node_is_a_warning_of_its_own() {
+    let report = tolerating(0, |snapshot| {
+        nodes(snapshot)[3].pressures = vec!["ReadonlyFilesystem: FilesystemIsReadOnly".into(), "MemoryPressure: full".into()];
+        nodes(snapshot)[4].pressures = vec!["DiskPressure: full".into()];
+    });
+    let (status, message, cause, _) = told(&report, "nodes");
+    assert_eq!((status, message), (CheckStatus::Warning, "1 node under pressure, 1 node with a problem"));
+    assert_eq!(cause.len(), 3);
+}
+
 /// What takes the place of a machine that is on its way out is missed, however Ready that one still is.
 #[test]
 fn a_node_that_leaves_does_not_stand_for_its_successor() {
