@@ -4,6 +4,7 @@ mod lists;
 mod pods;
 pub mod tls;
 pub mod watch;
+mod workloads;
 
 use std::error::Error as StdError;
 use std::io;
@@ -112,7 +113,7 @@ async fn patiently<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F)
 async fn ask(server: Server<'_>, patience: Patience) -> Result<KubernetesView, Failure> {
     let client = connect(server, patience.connect(), patience.silence).await?;
     let seen = async { tokio::try_join!(patiently(|| client.apiserver_version()), lists::nodes(&client)) };
-    let mut looks = pods::Looks::default();
+    let mut looks = workloads::Looks::default();
     let (seen, system) = tokio::join!(seen, system(&client, &mut looks, pods::pending(&client)));
     let (version, nodes) = seen.map_err(|error| explain(&error))?;
     let (address, version) = (server.url.to_owned(), version.git_version);
@@ -120,9 +121,9 @@ async fn ask(server: Server<'_>, patience: Patience) -> Result<KubernetesView, F
 }
 
 /// Not needed to see the nodes: a part that fails is told as such.
-async fn system(client: &Client, looks: &mut pods::Looks, pending: impl Future<Output = Result<Vec<Pod>, Error>>) -> System {
+async fn system(client: &Client, looks: &mut workloads::Looks, pending: impl Future<Output = Result<Vec<Pod>, Error>>) -> System {
     let (failing, workloads, control_plane, pending) =
-        tokio::join!(lists::failing_checks(client), pods::workloads(client, looks), pods::control_plane(client), pending);
+        tokio::join!(lists::failing_checks(client), workloads::workloads(client, looks), pods::control_plane(client), pending);
     let words = |error: Error| explain(&error).into_words();
     System {
         failing: failing.map_err(words),

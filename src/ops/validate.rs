@@ -1,5 +1,6 @@
 //! `kclust validate`: is the cluster what the spec says, and does it work?
 
+mod dns;
 mod look;
 mod wait;
 #[cfg(test)]

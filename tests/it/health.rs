@@ -1,6 +1,7 @@
 //! `validate` against the emulated AWS and a Kubernetes API.
 
 mod api;
+mod dns;
 mod failures;
 mod name_server;
 mod scope;

@@ -16,7 +16,7 @@ use crate::pki::ClientCertificate;
 
 use super::lists::{self, Listed, Node};
 use super::pods::{self, PodObject};
-use super::{Failure, Patience, Server, explain, patiently, system};
+use super::{Failure, Patience, Server, explain, patiently, system, workloads};
 
 /// A watch of which nothing is heard for so long is broken, as one whose connection a firewall has forgotten: API servers send a
 /// bookmark every minute.
@@ -35,7 +35,7 @@ pub struct Follower {
     clients: Option<Clients>,
     nodes: Watched<Node>,
     pending: Watched<PodObject>,
-    looks: pods::Looks,
+    looks: workloads::Looks,
     /// Version and system of the last look, where the API answered.
     answered: Option<(String, System)>,
 }
@@ -119,7 +119,7 @@ impl Follower {
             clients: None,
             nodes: Watched::default(),
             pending: Watched::default(),
-            looks: pods::Looks::default(),
+            looks: workloads::Looks::default(),
             answered: None,
         }
     }

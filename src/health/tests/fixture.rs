@@ -92,6 +92,11 @@ pub fn system(snapshot: &mut Snapshot) -> &mut System {
     }
 }
 
+/// No handshake, by any way.
+pub fn nobody_answers(snapshot: &mut Snapshot) {
+    snapshot.endpoints.iter_mut().for_each(|endpoint| endpoint.certificate = Err("no answer within 5 s".into()));
+}
+
 /// A workload of the healthy cluster.
 pub fn running<'a>(snapshot: &'a mut Snapshot, name: &str) -> &'a mut Workload {
     let workloads = system(snapshot).workloads.as_mut().unwrap();

@@ -1,6 +1,8 @@
 //! Snapshots and what the rules make of them. Golden files lie in `tests/golden/health/`; `UPDATE_GOLDEN=1` writes them; read the
 //! difference before keeping it.
 
+mod api;
+mod dns;
 mod etcd;
 mod fixture;
 mod golden;
