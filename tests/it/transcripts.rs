@@ -66,7 +66,7 @@ impl<'a> Transcript<'a> {
 /// where columns matter, of the same length.
 #[track_caller]
 pub fn is_golden(name: &str, text: &str, account: &Account) {
-    const SAME_EACH_TIME: [(&str, &str); 29] = [
+    const SAME_EACH_TIME: [(&str, &str); 30] = [
         (r"\b\d+s ago +", "0s ago   "),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r"\b(manifest|values) [0-9a-f]{12}\b", "$1 000000000000"),
@@ -82,7 +82,8 @@ pub fn is_golden(name: &str, text: &str, account: &Account) {
         (r"\b[0-9a-f]{16}\b", "0000000000000000"),
         (r"(?m)^ *\d+\.\ds  ", "   0.0s  "),
         (r"\bin (\d+ min )?\d+ s\b|\bin \d+ min\b", "in N s"),
-        (r"\b(for|of|told) \d+ s\b", "$1 N s"),
+        (r"\b(for|of|told) (\d+ s|[123] min)\b", "$1 N s"),
+        (r"\bfor [45] min\b", "for 4 min"),
         (r"\b\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-01-02 03:04 UTC"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "2026-01-02 03:04:05 UTC"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", "2026-01-02 03:04:05  "),
