@@ -1,7 +1,6 @@
 //! No credentials, wrong credentials, no way to AWS, a bucket that is not ours.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -108,12 +107,10 @@ fn a_region_and_a_zone_that_do_not_exist() {
 #[test]
 fn an_endpoint_that_cannot_be_reached() {
     let account = Account::new();
-    let begun = Instant::now();
     let words = ["the endpoint cannot be reached", "check the network, the region, and AWS_ENDPOINT_URL"];
     // Nothing listens on the port of discard, and the name cannot exist (RFC 6761).
     run(account.command(COMMANDS[0]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")).fails(1, &words);
     does_not_know(account.command(&[]).env("AWS_ENDPOINT_URL", "http://aws.invalid:9"), &words);
-    assert!(begun.elapsed() < Duration::from_secs(60), "it took {:?}", begun.elapsed());
 }
 
 #[test]
