@@ -1,8 +1,8 @@
 """`bench_validate.py KCLUST SCRATCH`: measures `validate` of a large cluster, and prints a table.
 
-AWS is the emulator that AWS_ENDPOINT_URL names, with the cluster of examples/ha-private.yaml. Its Kubernetes API is served here, over
-TLS and behind a proxy as HTTPS_PROXY names one. The first nodes are the cluster's instances; there are more nodes and pods than it has
-instances, and a tenth of the pods of one daemon set is in trouble: `validate` says so, and exits 3.
+AWS is the emulator that AWS_ENDPOINT_URL names, with the cluster of examples/ha-private.yaml and as many workers as make the size. Its
+Kubernetes API is served here, over TLS and behind a proxy as HTTPS_PROXY names one. A tenth of the pods of one critical daemon set is in
+trouble: `validate` says so, and exits 3.
 """
 
 import asyncio
@@ -26,8 +26,15 @@ from cryptography.x509.oid import NameOID
 
 CLUSTER = "prod.example.com"
 SIZES = ((10, 100), (500, 5_000), (5_000, 50_000))
-ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+SLOTS = 3
 WEAK = "log-collector"
+
+
+def spec(workers: int) -> str:
+    """ha-private with that many workers, small enough for the quota of vCPUs, and room for the pods of 8,000."""
+    text = Path("examples/ha-private.yaml").read_text()
+    text = text.replace("100.64.0.0/13", "100.64.0.0/11").replace("[m6i.xlarge]", "[m6i.large]")
+    return text.replace("minSize: 3\n      maxSize: 12", f"minSize: {workers}\n      maxSize: {workers}")
 
 
 def cluster_instances() -> list[tuple[str, str, str]]:
@@ -37,19 +44,13 @@ def cluster_instances() -> list[tuple[str, str, str]]:
     return sorted(one for one in found if one[0])
 
 
-def instance(number: int, real: list[tuple[str, str, str]]) -> tuple[str, str]:
-    """Id and zone."""
-    return real[number][1:] if number < len(real) else (f"i-{number:017x}", ZONES[number % 3])
-
-
 def managed(manager: str, fields: int) -> dict:
     """What the API server keeps of who set which field: as long as in a real object."""
     leaves = {f'k:{{"type":"field-{number}"}}': {".": {}, "f:lastHeartbeatTime": {}} for number in range(fields)}
     return {"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": leaves}}
 
 
-def node(number: int, real: list[tuple[str, str, str]]) -> dict:
-    name, zone = instance(number, real)
+def node(name: str, zone: str) -> dict:
     images = [
         {"names": [f"registry.example.com/team-{n}/app@sha256:{n:064x}", f"registry.example.com/team-{n}/app:v1.{n}"], "sizeBytes": n}
         for n in range(50)
@@ -101,7 +102,8 @@ def static_pods(name: str) -> list[dict]:
 
 def workload(name: str, pods: int, available: int) -> dict:
     status = {"desiredNumberScheduled": pods, "numberAvailable": available, "availableReplicas": available}
-    template = {"spec": {"containers": [{"image": f"registry.k8s.io/{name}:v1.36.2"}]}}
+    containers = [{"image": f"registry.k8s.io/{name}:v1.36.2"}]
+    template = {"spec": {"containers": containers, "priorityClassName": "system-node-critical"}}
     spec = {"replicas": pods, "selector": {"matchLabels": {"app": name}}, "template": template}
     return {"metadata": {"name": name}, "spec": spec, "status": status}
 
@@ -110,14 +112,16 @@ class Api:
     """The Kubernetes API, with objects as text."""
 
     def __init__(self, nodes: int, pods: int):
-        real = cluster_instances()
-        slots = [name for group, name, _ in real if group.startswith("cp-")]
-        names = [instance(number, real)[0] for number in range(nodes)]
+        instances = cluster_instances()
+        if len(instances) != nodes:
+            sys.exit(f"the cluster has {len(instances)} instances, not {nodes}")
+        slots = [name for group, name, _ in instances if group.startswith("cp-")]
+        names = [name for _, name, _ in instances]
         pending = {number for number in range(0, pods, 1000)}
         daemons = ("kube-proxy", "cilium", "aws-cloud-controller-manager", "node-exporter")
         apps = "/apis/apps/v1/namespaces/kube-system"
         self.lists = {
-            "/api/v1/nodes": [json.dumps(node(number, real)) for number in range(nodes)],
+            "/api/v1/nodes": [json.dumps(node(name, zone)) for _, name, zone in instances],
             "/api/v1/pods": [json.dumps(pod(number, names[number % nodes], number in pending)) for number in range(pods)],
             f"{apps}/daemonsets": [json.dumps(workload(name, nodes, nodes)) for name in daemons]
             + [json.dumps(workload(WEAK, nodes, nodes - len(range(0, nodes, 10))))],
@@ -209,10 +213,12 @@ def serve(pipe, nodes: int, pods: int, scratch: Path) -> None:
 
 def main() -> None:
     kclust, scratch = sys.argv[1], Path(sys.argv[2])
-    Run(kclust, "create", "-f", "examples/ha-private.yaml", "--yes", "-q")
+    file = scratch / "workers.yaml"
     processes = multiprocessing.get_context("spawn")
     print(f"{'nodes':>6} {'pods':>6}  {'wall s':>7} {'cpu s':>6} {'MiB':>5} {'API':>4} {'MB':>5} {'AWS':>4}   kclust validate")
     for nodes, pods in SIZES:
+        file.write_text(spec(nodes - SLOTS))
+        Run(kclust, "create" if nodes == SIZES[0][0] else "update", "-f", str(file), "--yes", "-q")
         pipe, theirs = processes.Pipe()
         server = processes.Process(target=serve, args=(theirs, nodes, pods, scratch))
         server.start()
