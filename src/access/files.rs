@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::kubeconfig::{Context, Entry, Kubeconfig, KubeconfigError, Section};
+use super::login::Login;
 use super::replace::{Lock, read, replace};
 
 /// The files that make up kubectl's configuration, in the order in which they are read: of two things of one name the first counts.
@@ -25,6 +26,8 @@ pub enum FilesError {
     Locked { path: PathBuf, lock: PathBuf },
     #[error("{} cannot be used: {source}", path.display())]
     Content { path: PathBuf, source: KubeconfigError },
+    #[error("{} has a context {name} of another cluster", path.display())]
+    OtherCluster { path: PathBuf, name: String },
 }
 
 impl Files {
@@ -127,6 +130,32 @@ impl Opened {
     /// Arguments of the program that a user's credentials come from.
     pub fn credential_arguments(&self, user: &str) -> Option<Vec<&str>> {
         self.configs().find(|config| config.has(Section::Users, user))?.credential_arguments(user)
+    }
+
+    /// Whether what is there under the name of a login may be written over: it trusts the same authority, or kclust wrote it for a cluster
+    /// of the same name. Anything else, such as the certificate of an administrator that another program wrote, would be lost.
+    ///
+    /// # Errors
+    /// [`FilesError::OtherCluster`]
+    pub fn check_is_own(&self, login: &Login) -> Result<(), FilesError> {
+        let name = login.name.as_str();
+        let context = self.configs().flat_map(Kubeconfig::contexts).find(|context| context.name == name);
+        let named = |choose: fn(&Context) -> Option<&String>| context.as_ref().and_then(choose).map_or(name, String::as_str);
+        let (cluster, user) = (named(|context| context.cluster.as_ref()), named(|context| context.user.as_ref()));
+        let authority = self.configs().find_map(|config| config.authority(cluster));
+        let would_be_lost = authority.is_some() || self.has(Section::Users, user) || context.is_some();
+        if !would_be_lost || authority.is_some_and(|authority| login.trusts(authority)) || self.is_own_user(user, &login.cluster)
+        {
+            return Ok(());
+        }
+        let is_there = |config: &Kubeconfig| Section::ALL.iter().any(|section| config.has(*section, name));
+        let holder = self.files.iter().find(|file| file.now.as_ref().is_some_and(is_there));
+        holder.map_or(Ok(()), |file| Err(FilesError::OtherCluster { path: file.path.clone(), name: name.to_owned() }))
+    }
+
+    /// Its credentials are made by kclust, for a cluster of this name.
+    fn is_own_user(&self, user: &str, cluster: &str) -> bool {
+        self.credential_arguments(user).is_some_and(|args| args.starts_with(&["credential", "--cluster", cluster]))
     }
 
     /// Puts a thing where one of its name is, or else into the default file. Returns the path.

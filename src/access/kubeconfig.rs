@@ -163,6 +163,12 @@ impl Kubeconfig {
         self.text.get(&[Step::Key(CURRENT)])?.as_str().filter(|name| !name.is_empty())
     }
 
+    /// What a cluster's certificate must be signed by: the authority itself in Base64, or the file that it lies in.
+    pub fn authority(&self, cluster: &str) -> Option<&str> {
+        let content = self.content(Section::Clusters, cluster)?;
+        ["certificate-authority-data", "certificate-authority"].into_iter().find_map(|key| content.get(key)?.as_str())
+    }
+
     /// Arguments of the program that a user's credentials come from.
     pub fn credential_arguments(&self, user: &str) -> Option<Vec<&str>> {
         match &self.content(Section::Users, user)?.get("exec")?.get("args")?.value {

@@ -13,8 +13,10 @@ pub const EXEC_API_VERSION: &str = "client.authentication.k8s.io/v1";
 /// A cluster as kubectl reaches it.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// Name of the cluster, and of its context and its user.
+    /// Name of the context, and in the configuration of kubectl also that of the cluster and of the user.
     pub name: String,
+    /// Name of the cluster in the state store.
+    pub cluster: String,
     /// Address of the API with scheme and port.
     pub server: String,
     /// Certificate of the cluster's authority in PEM.
@@ -41,6 +43,11 @@ pub struct Exec {
 }
 
 impl Login {
+    /// Whether this is the authority of the cluster, in Base64 as a configuration has it.
+    pub(super) fn trusts(&self, authority: &str) -> bool {
+        STANDARD.decode(authority).is_ok_and(|authority| authority.trim_ascii() == self.ca.as_bytes().trim_ascii())
+    }
+
     /// In the order in which they are written: a context comes after what it names.
     pub fn entries(&self) -> [Entry; 3] {
         let entry = |section, fields, without| Entry { section, name: self.name.clone(), fields, without };
@@ -106,7 +113,8 @@ mod tests {
     use crate::pki::Secret;
 
     fn login(user: User) -> Login {
-        Login { name: "dev.k8s.local".into(), server: "https://api.dev:6443".into(), ca: "CA\n".into(), user }
+        let cluster = "dev.k8s.local".to_owned();
+        Login { name: cluster.clone(), cluster, server: "https://api.dev:6443".into(), ca: "CA\n".into(), user }
     }
 
     fn exec(profile: Option<&str>) -> User {

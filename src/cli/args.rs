@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -473,14 +474,25 @@ pub struct KubeconfigArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub admin: Option<Duration>,
 
+    /// Name of the context, instead of the cluster's
+    #[arg(long, value_name = "CONTEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub context: Option<String>,
+
     /// Leave the current context as it is
     #[arg(long)]
     pub keep_context: bool,
 
+    /// Write over a context of this name that is of another cluster
+    ///
+    /// Its authority and its credentials are gone then. A context that kclust wrote for an earlier cluster of the same name is written
+    /// over without it.
+    #[arg(long)]
+    pub force: bool,
+
     /// Take the context out again, with its cluster and its user
     ///
     /// Needs NAME, and neither AWS nor the state store.
-    #[arg(long, requires = "name", conflicts_with_all = ["admin", "keep_context"])]
+    #[arg(long, requires = "name", conflicts_with_all = ["admin", "keep_context", "force"])]
     pub remove: bool,
 }
 
