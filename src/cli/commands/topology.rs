@@ -27,8 +27,12 @@ pub(super) async fn topology(cli: &Cli, args: &TopologyArgs, streams: &mut Strea
         Picture::Html(path) => (path, html(&drawing)),
     };
     write(path, &picture)?;
-    let problems = topology.problems().len();
-    let document = json!({ "cluster": topology.cluster, "file": path.display().to_string(), "problems": problems });
+    let document = json!({
+        "cluster": topology.cluster,
+        "file": path.display().to_string(),
+        "problems": topology.problems().len(),
+        "unknown": topology.unknown(),
+    });
     streams.print_result(&document, |_| format!("{}\n", path.display()))?;
     Ok(exit::DONE)
 }
