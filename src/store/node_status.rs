@@ -28,6 +28,15 @@ pub struct NodeStatus {
 }
 
 impl ClusterStore<'_> {
+    /// Status of an instance; `None` where it has told nothing yet, or nothing of this form.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn node_status(&self, instance: &str) -> Result<Option<NodeStatus>, StoreError> {
+        let bytes = self.read_file(Area::Nodes, &format!("{STATUS}{instance}.json")).await?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
     /// Status of some instances, by instance id.
     ///
     /// # Errors
@@ -35,8 +44,7 @@ impl ClusterStore<'_> {
     pub async fn node_statuses_of(&self, instances: &[String]) -> Result<BTreeMap<String, NodeStatus>, StoreError> {
         let read = stream::iter(instances.to_vec())
             .map(|instance| async move {
-                let bytes = self.read_file(Area::Nodes, &format!("{STATUS}{instance}.json")).await?;
-                let status = bytes.and_then(|bytes| serde_json::from_slice::<NodeStatus>(&bytes).ok());
+                let status = self.node_status(&instance).await?;
                 Ok::<_, StoreError>(status.map(|status| (instance, status)))
             })
             .buffered(CONCURRENCY);

@@ -57,14 +57,14 @@ fn a_cluster_in_trouble() {
     nodes(fleet)[4].not_ready = Some("KubeletNotReady: container runtime network not ready".into());
     fleet.boots.insert(
         booting.clone(),
-        NodeStatus {
+        Ok(NodeStatus {
             instance: booting,
             role: "worker".into(),
             group: "workers".into(),
             step: "joining the cluster".into(),
             since: "2026-11-27T02:25:00Z".into(),
             error: None,
-        },
+        }),
     );
     picture("trouble", &observed);
 }
