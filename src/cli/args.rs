@@ -382,7 +382,7 @@ pub struct ValidateArgs {
     /// Wait until the cluster is healthy, at most so long
     ///
     /// Ends at once when it is. Progress goes to standard error, the last result to standard output; `-o ndjson` writes every check
-    /// that changes as well.
+    /// that changes as well, and ends with exit code 4 when its reader goes away.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub wait: Option<Duration>,
 

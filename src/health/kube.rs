@@ -54,9 +54,18 @@ impl Patience {
     }
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// What the cluster itself runs as well: its pods, and what waits for a node.
+    Everything,
+    /// Version and nodes, however much else there is.
+    Nodes,
+}
+
 /// What the API says of the cluster.
-pub async fn view(server: Server<'_>, patience: Patience) -> KubernetesView {
-    match tokio::time::timeout(patience.whole, ask(server, patience)).await {
+pub async fn view(server: Server<'_>, asked: Asked, patience: Patience) -> KubernetesView {
+    match tokio::time::timeout(patience.whole, ask(server, asked, patience)).await {
         Ok(Ok(view)) => view,
         Ok(Err(failure)) => failure.into_view(server.url.to_owned(), patience),
         Err(_) => Failure::Slow.into_view(server.url.to_owned(), patience),
@@ -106,10 +115,16 @@ async fn patiently<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F)
     ask().await
 }
 
-async fn ask(server: Server<'_>, patience: Patience) -> Result<KubernetesView, Failure> {
+async fn ask(server: Server<'_>, asked: Asked, patience: Patience) -> Result<KubernetesView, Failure> {
     let client = connect(server, patience.connect(), patience.silence).await?;
     let seen = async { tokio::try_join!(patiently(|| client.apiserver_version()), lists::nodes(&client)) };
-    let (seen, system) = tokio::join!(seen, system(&client, pods::pending(&client)));
+    let system = async {
+        match asked {
+            Asked::Everything => system(&client, pods::pending(&client)).await,
+            Asked::Nodes => System::not_asked(),
+        }
+    };
+    let (seen, system) = tokio::join!(seen, system);
     let (version, nodes) = seen.map_err(|error| explain(&error))?;
     let (address, version) = (server.url.to_owned(), version.git_version);
     Ok(KubernetesView::Reachable { address, version, nodes: nodes.items, system })

@@ -10,8 +10,9 @@ use crate::apply::Stop;
 use crate::cli::error::{CliError, exit};
 use crate::cli::listing::{cluster_document, cluster_table, group_table, instance_table, resource_table};
 use crate::cli::{Cli, InstancesArgs, NameArgs, OutputFormat, Progress, Terminal};
+use crate::cloud::Identity;
 use crate::health::KubernetesView;
-use crate::health::kube::Patience;
+use crate::health::kube::{Asked, Patience};
 use crate::inventory::{self, Console, Fleet};
 use crate::ops::{self, ClusterEntry, Environment, FleetWatch, OpsError, StateRoot, cluster_entries, cluster_spec};
 use crate::spec::{ClusterName, to_yaml};
@@ -21,9 +22,13 @@ use super::operator::Terminals;
 use super::session::{Session, Store};
 use super::validate::OverHttps;
 
-/// For the Kubernetes API: what AWS says is worth showing without it.
-pub(super) const API: OverHttps =
-    OverHttps { patience: Patience { silence: Duration::from_secs(5), whole: Duration::from_secs(5) }, resolver: None };
+/// For the Kubernetes API: what AWS says is worth showing without it, but thousands of nodes take their time.
+const PATIENCE: Patience = Patience { silence: Duration::from_secs(5), whole: Duration::from_secs(20) };
+
+/// The Kubernetes API, for its nodes only.
+pub(super) fn api(identity: &Identity) -> OverHttps {
+    OverHttps { user: ops::user_of_identity(&identity.arn), asked: Asked::Nodes, patience: PATIENCE, resolver: None }
+}
 
 /// Does something with AWS and the state that changes nothing.
 pub(super) async fn looking<T>(
@@ -117,7 +122,7 @@ pub(super) async fn resources(cli: &Cli, args: &NameArgs, streams: &mut Streams)
 /// One look at what runs.
 async fn fleet(cli: &Cli, name: Option<&ClusterName>, reasons: bool, streams: &Streams) -> Result<Fleet, CliError> {
     looking(cli, name, streams.terminal, async |environment, name, _| {
-        FleetWatch::open(environment, name, &API).await?.look(reasons).await
+        FleetWatch::open(environment, name, &api(&environment.identity)).await?.look(reasons).await
     })
     .await
 }

@@ -10,11 +10,11 @@ use crate::ops;
 use crate::topology::{draw, html, svg};
 
 use super::Streams;
-use super::get::{API, looking};
+use super::get::{api, looking};
 
 pub(super) async fn topology(cli: &Cli, args: &TopologyArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let topology = looking(cli, args.name.name.as_ref(), streams.terminal, async |environment, name, _| {
-        ops::topology(environment, name, &API).await
+        ops::topology(environment, name, &api(&environment.identity)).await
     })
     .await?;
     let drawing = draw(&topology);

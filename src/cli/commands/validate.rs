@@ -10,17 +10,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::apply::Stop;
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, exit};
 use crate::cli::{Cli, OutputFormat, Progress, ValidateArgs};
 use crate::health::kube::watch::Follower;
-use crate::health::kube::{self, Patience, Server};
+use crate::health::kube::{self, Asked, Patience, Server};
 use crate::health::resolver::Resolver;
 use crate::health::{Check, CheckStatus, DnsFailure, KubernetesView, Presented, Scope, api_url};
 use crate::ops::{self, ApiFollower, ApiProbe, Follows, Operator, ValidateOptions};
 use crate::pki::{ClientCertificate, ClusterPki, PkiError};
 
 use super::Streams;
-use super::operator::Terminals;
+use super::operator::{Terminals, reader_gone};
 use super::session::Session;
 
 /// The nodes of a large cluster are many pages, and the way to it can be narrow.
@@ -40,7 +40,13 @@ pub(super) async fn validate(cli: &Cli, args: &ValidateArgs, streams: &mut Strea
     let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
     let options =
         ValidateOptions { scope: Scope { groups: args.groups.clone(), allow_unready: args.allow_unready }, wait: args.wait };
-    let probe = OverHttps { patience: PATIENCE, resolver: args.resolver.map(Resolver::from) };
+    let probe = OverHttps {
+        user: ops::user_of_identity(&session.identity().arn),
+        asked: Asked::Everything,
+        patience: PATIENCE,
+        resolver: args.resolver.map(Resolver::from),
+    };
+    let ndjson = streams.format == OutputFormat::Ndjson;
     let report = {
         let environment = session.environment(&progress, &operator, &stop);
         let teller = Teller {
@@ -49,10 +55,14 @@ pub(super) async fn validate(cli: &Cli, args: &ValidateArgs, streams: &mut Strea
             waits: args.wait.is_some(),
             open: Mutex::default(),
         };
-        ops::validate(&environment, &name, &probe, &options, &teller).await
+        tokio::select! {
+            report = ops::validate(&environment, &name, &probe, &options, &teller) => Some(report),
+            // Whoever has read enough of the changes waits for no result.
+            () = reader_gone(), if ndjson => None,
+        }
     };
     progress.clear();
-    let report = report?;
+    let Some(report) = report.transpose()? else { return Ok(exit::UNKNOWN) };
     let document = match streams.format {
         OutputFormat::Ndjson => json!({ "time": Timestamp::now(), "result": report }),
         OutputFormat::Table | OutputFormat::Json | OutputFormat::Yaml => json!(report),
@@ -75,7 +85,7 @@ impl Follows for Teller<'_> {
         let (Ok(mut streams), Ok(mut open)) = (self.streams.lock(), self.open.lock()) else { return };
         for check in checks {
             if streams.format == OutputFormat::Ndjson {
-                // Whoever reads no more is not told: the command goes on to its exit code.
+                // A reader that is gone ends the command.
                 let _ = streams.print(&format!("{}\n", json!({ "time": Timestamp::now(), "check": check })));
             } else if self.waits {
                 let word = match check.status {
@@ -98,6 +108,9 @@ impl Follows for Teller<'_> {
 
 /// The API at its address, with a client certificate of the moment.
 pub(super) struct OverHttps {
+    /// Who asks, as audit logs name him.
+    pub(super) user: String,
+    pub(super) asked: Asked,
     pub(super) patience: Patience,
     /// The one that was named.
     pub(super) resolver: Option<Resolver>,
@@ -107,11 +120,11 @@ impl OverHttps {
     fn resolver_to_ask(&self) -> Option<Resolver> {
         self.resolver.clone().or_else(Resolver::of_the_system)
     }
-}
 
-fn client(pki: &ClusterPki, life: Duration) -> Result<ClientCertificate, PkiError> {
-    let life = SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX);
-    pki.kubernetes.client_certificate("kclust-validate", GROUP, life, Timestamp::now(), &mut rand::rng())
+    fn client(&self, pki: &ClusterPki, life: Duration) -> Result<ClientCertificate, PkiError> {
+        let life = SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX);
+        pki.kubernetes.client_certificate(&self.user, GROUP, life, Timestamp::now(), &mut rand::rng())
+    }
 }
 
 #[async_trait]
@@ -121,17 +134,17 @@ impl ApiProbe for OverHttps {
     }
 
     async fn view(&self, host: &str, name: &str, pki: &ClusterPki) -> KubernetesView {
-        match client(pki, CERTIFICATE_LIFE) {
+        match self.client(pki, CERTIFICATE_LIFE) {
             Ok(client) => {
                 let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
-                kube::view(Server { url: &url, name: Some(name), ca, client: &client }, self.patience).await
+                kube::view(Server { url: &url, name: Some(name), ca, client: &client }, self.asked, self.patience).await
             }
             Err(error) => KubernetesView::Skipped { reason: error.to_string() },
         }
     }
 
     fn follow(&self, host: &str, name: &str, pki: &ClusterPki, life: Duration) -> Option<Box<dyn ApiFollower>> {
-        let client = client(pki, life).ok()?;
+        let client = self.client(pki, life).ok()?;
         let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
         Some(Box::new(Follower::new(Server { url: &url, name: Some(name), ca, client: &client }, self.patience)))
     }

@@ -1,12 +1,7 @@
 //! `kclust get instances --watch`.
 
-use std::io::stdout;
-use std::os::fd::AsFd;
-
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::io::Interest;
-use tokio::net::unix::pipe;
 
 use crate::cli::error::{CliError, exit};
 use crate::cli::listing::{instance_changes, instance_table};
@@ -14,20 +9,21 @@ use crate::cli::{Cli, InstancesArgs, OutputFormat, Terminal};
 use crate::inventory::{self, Instance};
 use crate::ops::{FleetWatch, OpsError};
 
-use super::get::{API, looking, unasked};
-use super::operator::interrupt;
+use super::get::{api, looking, unasked};
+use super::operator::{interrupt, reader_gone};
 use super::{Streams, yaml};
 
 pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let mut screen = Screen { shown: None, drawn: 0, told: None };
     let watching = looking(cli, args.name.name.as_ref(), streams.terminal, async |environment, name, progress| {
-        let mut watch = FleetWatch::open(environment, name, &API).await?;
+        let api = api(&environment.identity);
+        let mut watch = FleetWatch::open(environment, name, &api).await?;
         loop {
             match watch.look(false).await {
                 Ok(fleet) => {
                     progress.clear();
-                    let api = unasked(&fleet).filter(|_| !cli.global.quiet);
-                    screen.tell(api.map(|reason| format!("The Kubernetes API could not be asked: {reason}")), streams);
+                    let unasked = unasked(&fleet).filter(|_| !cli.global.quiet);
+                    screen.tell(unasked.map(|reason| format!("The Kubernetes API could not be asked: {reason}")), streams);
                     let instances = inventory::instances(&fleet);
                     if let Err(error) = screen.show(cli, instances, fleet.cluster.region.as_str(), streams) {
                         return Ok(Err(error));
@@ -119,16 +115,5 @@ impl Screen {
             self.drawn = 0;
         }
         self.told = text;
-    }
-}
-
-/// Ends when the reader of the pipe that standard output is has gone, also while there is nothing to write. Never ends where standard
-/// output is no pipe.
-async fn reader_gone() {
-    // A copy of the descriptor: its mode, which it shares with standard output, stays as it is.
-    let pipe = stdout().as_fd().try_clone_to_owned().and_then(pipe::Sender::from_owned_fd_unchecked);
-    match pipe {
-        Ok(pipe) => drop(pipe.ready(Interest::ERROR).await),
-        Err(_) => std::future::pending().await,
     }
 }
