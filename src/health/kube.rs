@@ -2,6 +2,7 @@
 
 mod lists;
 mod pods;
+mod proxy;
 pub mod tls;
 pub mod watch;
 
@@ -13,12 +14,12 @@ use ::kube::config::AuthInfo;
 use ::kube::{Client, Config, Error};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hyper_util::client::proxy::matcher::Matcher;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::pki::ClientCertificate;
 
+use self::proxy::proxy_for;
 use super::{KubernetesView, Pod, System};
 
 /// The API answers a handshake at once or is not there: a longer wait only delays the person who asked.
@@ -170,8 +171,7 @@ fn config(server: Server<'_>, connect_timeout: Duration, silence: Duration) -> R
     config.read_timeout = Some(silence);
     // A connection that nobody has used for a while has not been silent.
     config.reset_reader_on_write = true;
-    // As kubectl takes it: `HTTPS_PROXY`, `NO_PROXY`.
-    config.proxy_url = Matcher::from_env().intercept(&config.cluster_url).map(|proxy| proxy.uri().clone());
+    config.proxy_url = proxy_for(&config.cluster_url).map_err(Failure::Unreachable)?.map(|proxy| proxy.url);
     // What is wanted is the state as it is, a 503 included.
     config.default_retry = false;
     Ok(config)
@@ -179,7 +179,7 @@ fn config(server: Server<'_>, connect_timeout: Duration, silence: Duration) -> R
 
 /// Whether the API is reached through a proxy, which then looks names up itself.
 pub fn is_behind_proxy(url: &str) -> bool {
-    url.parse().is_ok_and(|url| Matcher::from_env().intercept(&url).is_some())
+    url.parse().is_ok_and(|url| !matches!(proxy_for(&url), Ok(None)))
 }
 
 /// Nothing was asked, because what was stored cannot be used to ask.
