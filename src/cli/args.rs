@@ -255,8 +255,8 @@ pub enum GetCommand {
     /// List the specs that a cluster has had, the newest first
     ///
     /// Each line says when which spec was applied, by whom and with which version of kclust, and how many lines of it were
-    /// added and removed. `kclust update --from-history N` brings one back.
-    History(NameArgs),
+    /// added and removed; --diff shows them. `kclust update --from-history N` brings one back.
+    History(HistoryArgs),
 }
 
 #[derive(Debug, Args)]
@@ -274,6 +274,18 @@ pub struct InstancesArgs {
     /// With --watch, time between two looks
     #[arg(long, value_name = "DURATION", default_value = "5s", requires = "watch", value_parser = duration)]
     pub interval: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// Show the lines that each revision added and removed
+    ///
+    /// They are those of the spec with every default filled in. With -o json and -o yaml they are always there.
+    #[arg(long)]
+    pub diff: bool,
 }
 
 #[derive(Debug, Args)]

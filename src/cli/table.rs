@@ -76,6 +76,10 @@ impl Cell {
         Self { text: if text.is_empty() { "-".to_owned() } else { text }, tone }
     }
 
+    pub fn painted(&self, style: TextStyle) -> String {
+        self.tone.paint(&self.text, style)
+    }
+
     /// `-` where there is nothing.
     pub fn maybe(value: Option<impl ToString>) -> Self {
         Self::new(value.map(|value| value.to_string()).unwrap_or_default(), Tone::Plain)
