@@ -137,6 +137,11 @@ fn the_kubernetes_api_is_asked_for_nodes() {
     assert_eq!(conditions(&account), [("not-ready".to_owned(), json!(false)), ready(), ready()]);
     api.objects().remove("Node", |node| node["metadata"]["name"] == worker);
     assert_eq!(conditions(&account), [("booting".to_owned(), json!(false)), ready(), ready()]);
+    for request in api.requests() {
+        let path = request.path.split('?').next().unwrap();
+        assert!(["/version", "/api/v1/nodes"].contains(&path), "{path}: nobody asked for more");
+        assert!(request.user.is_some_and(|(user, _)| user.starts_with("iam:")), "audit logs tell who looked");
+    }
     api.behave(|behaviour| behaviour.every_host.silent = true);
     let unasked = || ("running".to_owned(), Json::Null);
     assert_eq!(conditions(&account), [("booting".to_owned(), Json::Null), unasked(), unasked()]);
@@ -196,6 +201,10 @@ fn a_reader_that_goes_away_ends_a_command_in_silence() {
         assert!(line.starts_with(first), "{args:?}: {line}");
         assert_eq!((code, stderr.as_str()), (0, ""), "{args:?}");
     }
+    // It waits for nodes that never come, and has no answer to whether the cluster is healthy.
+    let (line, code, stderr) = head(&account, &["validate", "--wait", "1h", "-o", "ndjson", "-q"]);
+    assert!(line.starts_with('{'), "{line}");
+    assert_eq!((code, stderr.as_str()), (4, ""));
 }
 
 #[test]
@@ -229,7 +238,7 @@ fn a_picture_is_written_by_its_name() {
     let html = account.directory.path().join("cluster.html").display().to_string();
     assert_eq!(account.kclust(&["get", "topology", "--out", &svg]).expect(0).stdout, format!("{svg}\n"));
     let done = account.kclust(&["get", "topology", "--out", &html, "-o", "json"]).expect(0).json();
-    assert_eq!(done, json!({ "cluster": CLUSTER, "file": html, "problems": 0 }));
+    assert_eq!(done, json!({ "cluster": CLUSTER, "file": html, "problems": 0, "unknown": 2 }));
     let (svg, html) = (std::fs::read_to_string(svg).unwrap(), std::fs::read_to_string(html).unwrap());
     for text in
         ["dev.k8s.local", "us-east-1a", "cp-1", "workers", "1 of 1 targets healthy", "2 running", "Kubernetes could not be asked"]
