@@ -70,12 +70,29 @@ impl CredentialCache {
             return Ok(kept);
         }
         let made = make().await?;
-        if let Err(error) = keep(&file, &made) {
-            tracing::debug!("the credential is not kept: {error}");
+        match keep(&file, &made) {
+            Ok(()) => self.prune(&file, now),
+            Err(error) => tracing::debug!("the credential is not kept: {error}"),
         }
         // The end of the file is that of the lock.
         drop(lock);
         Ok(made)
+    }
+
+    /// Removes what has ended, of all clusters: with every change of what decides the identity comes another file.
+    fn prune(&self, own: &Path, now: Timestamp) {
+        let below = |directory: &Path| fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+        let has_extension = |file: &Path, extension: &str| file.extension().is_some_and(|found| found == extension);
+        let Some(root) = &self.directory else { return };
+        let files: Vec<PathBuf> = below(root).flat_map(|directory| below(&directory)).collect();
+        for file in files.iter().filter(|file| has_extension(file, "json") && has_ended(file, now)) {
+            let _ = fs::remove_file(file);
+        }
+        // Locks, and what a process left that was ended while it wrote.
+        let is_left = |file: &Path| !has_extension(file, "json") && !file.with_extension("json").exists() && is_free(file);
+        for file in files.iter().filter(|file| file.file_stem() != own.file_stem() && is_left(file)) {
+            let _ = fs::remove_file(file);
+        }
     }
 
     /// Removes all that is kept for a cluster.
@@ -115,6 +132,19 @@ async fn wait_for(lock: &File) {
         }
     };
     let _ = tokio::time::timeout(PATIENCE, locked).await;
+}
+
+/// Nobody works with it.
+fn is_free(file: &Path) -> bool {
+    File::open(file).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// What is in it is of no use any more.
+fn has_ended(file: &Path, now: Timestamp) -> bool {
+    let Ok(bytes) = fs::read(file) else { return false };
+    let document: Json = serde_json::from_slice(&bytes).unwrap_or_default();
+    let end = document["certificate"].as_str().and_then(|certificate| certificate_validity(certificate).ok());
+    end.is_none_or(|(_, end)| end <= now)
 }
 
 /// What the file holds, if nobody else could have put it there and it is good at `now`.
@@ -253,6 +283,33 @@ mod tests {
         bed.ask("dev", "alice", now()).await;
         bed.ask("dev", "alice", now()).await;
         assert_eq!(bed.made(), 4, "nothing is kept where others may write");
+    }
+
+    /// Credentials of AWS that are renewed every hour are another identity each time.
+    #[tokio::test]
+    async fn what_has_ended_goes_when_something_is_kept() {
+        let bed = Bed::new();
+        let names = || {
+            let mut names: Vec<PathBuf> = bed.files();
+            names.sort();
+            names
+        };
+        bed.ask("dev", "first", now()).await;
+        let first = names();
+        assert_eq!(first.len(), 2);
+        // Of one that was ended while it wrote, and of one that is at work.
+        let directory = first[0].parent().unwrap().to_owned();
+        fs::write(directory.join("abc.12345678.new"), "").unwrap();
+        let busy = open_lock(&directory, &directory.join("busy.json")).unwrap();
+        busy.lock().unwrap();
+        bed.ask("dev", "second", now() + SignedDuration::from_mins(30)).await;
+        assert_eq!(names().len(), 2 + 2 + 1, "the first is good still, and somebody is at work: {:?}", names());
+        drop(busy);
+        bed.ask("prod", "third", now() + HOUR).await;
+        let left = names();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(!left.contains(&first[0]) && !left.contains(&first[1]));
+        assert_eq!(bed.made(), 3);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::kubeconfig::{Context, Entry, Kubeconfig, KubeconfigError, Section};
 use super::login::Login;
-use super::replace::{Lock, read, replace};
+use super::replace::{Incoming, Lock, read};
 
 /// The files that make up kubectl's configuration, in the order in which they are read: of two things of one name the first counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Files {
     }
 
     /// Changes them while no other program does, and returns what `work` does and the files that were changed. What is not changed is not
-    /// written; after an error nothing is.
+    /// written; and none is in its place before all new ones are written beside them, so that one that cannot be leaves all as they are.
     ///
     /// # Errors
     /// Those of reading and writing, and those of `work`.
@@ -87,14 +87,12 @@ impl Files {
         let locks = locks?;
         let mut opened = self.read()?;
         let done = work(&mut opened)?;
-        let mut written = Vec::new();
-        for File { path, before, now } in opened.files {
-            let Some(now) = now.filter(|now| before.as_deref() != Some(now.as_str().as_bytes())) else { continue };
-            replace(&path, now.as_str().as_bytes())?;
-            written.push(path);
-        }
+        let changed = |file: &File| file.now.as_ref().is_some_and(|now| file.before.as_deref() != Some(now.as_str().as_bytes()));
+        opened.files.retain(changed);
+        let new: Result<Vec<Incoming<'_>>, FilesError> = opened.files.iter().map(File::incoming).collect();
+        new?.into_iter().try_for_each(Incoming::put_in_place)?;
         drop(locks);
-        Ok((done, written))
+        Ok((done, opened.files.into_iter().map(|file| file.path).collect()))
     }
 }
 
@@ -158,6 +156,13 @@ impl Opened {
         self.credential_arguments(user).is_some_and(|args| args.starts_with(&["credential", "--cluster", cluster]))
     }
 
+    /// Variables that kclust is given where it makes the credentials of this login already.
+    pub fn environment(&self, login: &Login) -> Vec<(String, String)> {
+        let holder = self.configs().find(|config| config.has(Section::Users, &login.name));
+        let holder = holder.filter(|_| self.is_own_user(&login.name, &login.cluster));
+        holder.map(|config| config.credential_environment(&login.name)).unwrap_or_default()
+    }
+
     /// Puts a thing where one of its name is, or else into the default file. Returns the path.
     ///
     /// # Errors
@@ -213,6 +218,11 @@ impl Opened {
 }
 
 impl File {
+    fn incoming(&self) -> Result<Incoming<'_>, FilesError> {
+        let content = self.now.as_ref().map(Kubeconfig::as_str).unwrap_or_default();
+        Incoming::write(&self.path, content.as_bytes())
+    }
+
     fn change(&mut self, work: impl FnOnce(&mut Kubeconfig) -> Result<(), KubeconfigError>) -> Result<(), FilesError> {
         work(self.now.get_or_insert_default()).map_err(|source| FilesError::Content { path: self.path.clone(), source })
     }

@@ -201,6 +201,28 @@ fn removal_keeps_what_others_need() {
     assert_eq!(opened.current_context(), None);
 }
 
+/// What is split over two files is changed in both or in none.
+#[test]
+fn one_that_cannot_be_written_leaves_the_others_as_they_are() {
+    let directory = TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("b")).unwrap();
+    fs::write(directory.path().join("a"), "users:\n- name: dev\n  user: {}\n").unwrap();
+    fs::write(directory.path().join("b/config"), "clusters:\n- name: dev\n  cluster: {}\n").unwrap();
+    let files = list(&directory, &["a", "b/config"]);
+    let before = text(&directory, "a");
+    let gone = directory.path().join("gone");
+    files
+        .change(|opened| {
+            put_all(opened, "dev")?;
+            // Nobody, not even root, can write there.
+            fs::rename(directory.path().join("b"), &gone).unwrap();
+            Ok(())
+        })
+        .unwrap_err();
+    assert_eq!(text(&directory, "a"), before);
+    assert_eq!(names(&directory), ["a", "gone"]);
+}
+
 /// As kubectl does it: whoever makes the lock file works, and the others wait.
 #[test]
 fn programs_that_change_a_file_at_the_same_time_lose_nothing() {

@@ -177,6 +177,14 @@ impl Kubeconfig {
         }
     }
 
+    /// Variables that this program is given.
+    pub fn credential_environment(&self, user: &str) -> Vec<(String, String)> {
+        let exec = self.content(Section::Users, user).and_then(|user| user.get("exec"));
+        let Some(Node { value: Value::List(items), .. }) = exec.and_then(|exec| exec.get("env")) else { return Vec::new() };
+        let word = |item: &Node, key: &str| item.get(key).and_then(Node::as_str).map(str::to_owned);
+        items.iter().filter_map(|item| word(item, "name").zip(word(item, "value"))).collect()
+    }
+
     /// Makes a named thing what it shall be, at its place or at the end of its list.
     ///
     /// # Errors

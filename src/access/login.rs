@@ -48,6 +48,14 @@ impl Login {
         STANDARD.decode(authority).is_ok_and(|authority| authority.trim_ascii() == self.ca.as_bytes().trim_ascii())
     }
 
+    /// With the variables that somebody has added to what kclust wrote before.
+    pub fn keeping(mut self, earlier: Vec<(String, String)>) -> Self {
+        if let User::Exec(exec) = self.user {
+            self.user = User::Exec(exec.keeping(earlier));
+        }
+        self
+    }
+
     /// In the order in which they are written: a context comes after what it names.
     pub fn entries(&self) -> [Entry; 3] {
         let entry = |section, fields, without| Entry { section, name: self.name.clone(), fields, without };
@@ -74,6 +82,19 @@ impl Login {
 }
 
 impl Exec {
+    /// With the variables that an earlier configuration gave the program: those of the same name are as they are here.
+    fn keeping(mut self, earlier: Vec<(String, String)>) -> Self {
+        let mut env = earlier;
+        for (name, value) in self.env {
+            match env.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, earlier)) => *earlier = value,
+                None => env.push((name, value)),
+            }
+        }
+        self.env = env;
+        self
+    }
+
     fn to_json(&self) -> Json {
         let Self { command, args, env } = self;
         let variables: Vec<Json> = env.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
@@ -164,16 +185,27 @@ mod tests {
     }
 
     #[test]
-    fn the_profile_is_that_of_the_last_time() {
+    fn the_profile_is_that_of_the_last_time_that_there_was_one_and_other_variables_stay() {
         let mut kubeconfig = Kubeconfig::new();
-        put(&mut kubeconfig, exec(None));
+        let again = |kubeconfig: &mut Kubeconfig, profile| {
+            let login = login(exec(profile)).keeping(kubeconfig.credential_environment("dev.k8s.local"));
+            login.entries().iter().for_each(|entry| kubeconfig.put(entry).unwrap());
+        };
+        again(&mut kubeconfig, None);
         let without = kubeconfig.as_str().to_owned();
-        put(&mut kubeconfig, exec(Some("acme dev")));
+        again(&mut kubeconfig, Some("acme dev"));
         let with = "      env:\n      - name: AWS_PROFILE\n        value: \"acme dev\"\n";
-        assert_eq!(kubeconfig.as_str(), without.replace("      env: null\n", with));
-        put(&mut kubeconfig, exec(Some("prod")));
-        assert!(kubeconfig.as_str().contains("        value: prod\n") && !kubeconfig.as_str().contains("acme dev"));
-        put(&mut kubeconfig, exec(None));
-        assert_eq!(kubeconfig.as_str(), without);
+        let text = without.replace("      env: null\n", with);
+        assert_eq!(kubeconfig.as_str(), text);
+        again(&mut kubeconfig, None);
+        assert_eq!(kubeconfig.as_str(), text);
+        let added = text.replace(with, &format!("{with}      - name: HTTPS_PROXY # mine\n        value: http://proxy\n"));
+        let mut kubeconfig = Kubeconfig::parse(added.as_bytes()).unwrap();
+        again(&mut kubeconfig, None);
+        assert_eq!(kubeconfig.as_str(), added);
+        again(&mut kubeconfig, Some("prod"));
+        let env = [("AWS_PROFILE", "prod"), ("HTTPS_PROXY", "http://proxy")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(kubeconfig.credential_environment("dev.k8s.local"), env);
     }
 }

@@ -100,12 +100,13 @@ fn merge(
 ) -> Result<u8, CliError> {
     let name = &login.name;
     let files = surroundings::files(out)?;
+    surroundings::hold_interrupts();
     let ((path, current), written) = files.change(|opened| {
         if !args.force {
             opened.check_is_own(login)?;
         }
         let mut path = PathBuf::new();
-        for entry in login.entries() {
+        for entry in login.clone().keeping(opened.environment(login)).entries() {
             // That of the context, which comes last.
             path = opened.put(&entry)?;
         }
@@ -157,6 +158,7 @@ fn remove(args: &KubeconfigArgs, streams: &mut Streams) -> Result<u8, CliError> 
     let files = surroundings::files(args.out.as_deref())?;
     let opened = files.read()?;
     let is_there = Section::ALL.iter().any(|section| opened.has(*section, context));
+    surroundings::hold_interrupts();
     let (found, written) = if is_there { files.change(|opened| opened.remove(context))? } else { (false, Vec::new()) };
     let paths: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
     let document = json!({"context": context, "removed": found, "changed": paths});

@@ -23,6 +23,16 @@ pub(super) fn files(out: Option<&Path>) -> Result<Files, CliError> {
     }
 }
 
+/// From here on Ctrl-C and SIGTERM do not end the process: a change of files takes moments, and the lock file of a process that was ended
+/// would keep kubectl out as well.
+pub(super) fn hold_interrupts() {
+    use tokio::signal::unix::{SignalKind, signal};
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        // Once somebody listens, the signal itself has no effect any more.
+        let _ = signal(kind);
+    }
+}
+
 pub(super) fn cache() -> CredentialCache {
     CredentialCache::of_user(env::var_os("XDG_CACHE_HOME").map(PathBuf::from), home().as_deref())
 }
