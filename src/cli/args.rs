@@ -98,8 +98,7 @@ pub enum OutputFormat {
     Table,
     Json,
     Yaml,
-    /// A stream of changes, a JSON document on each line: for `validate` only, whose help tells of it.
-    #[value(hide = true)]
+    /// A stream of changes, a JSON document on each line; `validate` only
     Ndjson,
 }
 
@@ -215,6 +214,7 @@ pub enum GetCommand {
     /// List the clusters of the state store
     ///
     /// One whose spec cannot be read is listed too, as unreadable.
+    #[command(alias = "cluster")]
     Clusters,
 
     /// Print the spec of a cluster with every default filled in
@@ -225,23 +225,23 @@ pub enum GetCommand {
 
     /// List the control-plane slots and node groups of a cluster
     ///
-    /// RUNNING is how many instances run of those that Auto Scaling wants; where there are fewer and AWS gives a reason, it
-    /// follows the table. TEMPLATE is the version of the launch template, and how many instances are of an earlier one.
-    #[command(after_long_help = examples::GET_GROUPS)]
+    /// RUNNING is how many instances run of those that Auto Scaling wants, READY how many of them are Ready nodes; where there are
+    /// fewer than wanted and AWS gives a reason, it follows the table. TEMPLATE is the version of the launch template, and how many instances are of an earlier one.
+    #[command(alias = "group", after_long_help = examples::GET_GROUPS)]
     Groups(NameArgs),
 
     /// List the instances of a cluster, and where they stand
     ///
     /// STATE is that of the Kubernetes node where the API answers; of an instance that is not a node yet, the step of its boot;
     /// otherwise that of EC2. A node has the name of its instance.
-    #[command(after_long_help = examples::GET_INSTANCES)]
+    #[command(alias = "instance", after_long_help = examples::GET_INSTANCES)]
     Instances(InstancesArgs),
 
     /// List everything that a cluster is made of in AWS
     ///
-    /// ID is what the search box of AWS's console finds. STATE is `ok`, `drifted` (it differs from the spec), `missing`, or
+    /// ID is what the search box of AWS's console finds. STATE is `ok`, `drifted` (what follows differs from the spec), `missing`, or
     /// `surplus` (the spec has none; `update` removes it).
-    #[command(after_long_help = examples::GET_RESOURCES)]
+    #[command(alias = "resource", after_long_help = examples::GET_RESOURCES)]
     Resources(NameArgs),
 
     /// Draw a cluster: network, load balancer, control planes and groups
@@ -251,6 +251,7 @@ pub enum GetCommand {
     Topology(TopologyArgs),
 
     /// List the snapshots of a cluster's etcd, the newest first
+    #[command(alias = "backup")]
     Backups(NameArgs),
     /// List the specs that a cluster has had, the newest first
     ///
@@ -263,6 +264,10 @@ pub enum GetCommand {
 pub struct InstancesArgs {
     #[command(flatten)]
     pub name: NameArgs,
+
+    /// List the instances of this slot or node group only; may be repeated
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
 
     /// Go on and show changes, until Ctrl-C
     ///

@@ -225,9 +225,9 @@ mod tests {
     fn snapshots_are_a_table() {
         let snapshots = [snapshot("2026-11-26T22:15:00Z", 12_345, 4_404_019), snapshot("2026-11-20T02:00:00Z", 9, 900)];
         insta::assert_snapshot!(snapshot_table(&snapshots, at("2026-11-26T22:16:00Z"), STYLE), @r"
-        TIME                          AGE  REVISION     SIZE  KEY
-        2026-11-26 22:15:00 UTC     1 min     12345  4.1 MiB  backups/etcd/20261126T221500Z-r12345.db.zst
-        2026-11-20 02:00:00 UTC  6 d 20 h         9    900 B  backups/etcd/20261120T020000Z-r9.db.zst
+        TIME (UTC)          AGE  REVISION     SIZE  SNAPSHOT
+        2026-11-26 22:15     1m     12345  4.1 MiB  20261126T221500Z-r12345.db.zst
+        2026-11-20 02:00  6d20h         9    900 B  20261120T020000Z-r9.db.zst
         ");
     }
 

@@ -76,6 +76,7 @@ pub fn history_diff(lines: &[HistoryLine], style: TextStyle) -> String {
         }
         match changes {
             SpecChange::First => text.push_str("  the first spec\n"),
+            SpecChange::Lines(lines) if lines.is_empty() && line.content.is_ok() => text.push_str("  the same spec\n"),
             SpecChange::Lines(lines) => lines.iter().for_each(|line| {
                 let tone = if line.starts_with('+') { Tone::Good } else { Tone::Bad };
                 let _ = writeln!(text, "  {}", Cell::new(line, tone).painted(style));
@@ -143,7 +144,13 @@ mod tests {
 
     #[test]
     fn a_table_fits_the_terminal_and_names_the_person_first() {
-        insta::assert_snapshot!(history_table(&lines(), STYLE), @"");
+        insta::assert_snapshot!(history_table(&lines(), STYLE), @r"
+          N  TIME (UTC)           BY                               DID     KCLUST  LINES
+        123  2026-11-26 22:15:00  cannot be read: it is not JSON…  -       -       -
+         12  2026-11-26 22:15:00  alice@example.com (AWSReserved…  update  0.1.0   +2 -1
+          3  2026-11-26 22:15:00  alice                            update  0.1.0   same
+          1  2026-11-26 22:15:00  bob@laptop                       update  0.1.0   first
+        ");
         // A pipe has room for all.
         let whole = history_table(&lines(), TextStyle { width: usize::MAX, ..STYLE });
         assert!(whole.contains("alice@example.com (AWSReservedSSO_AdministratorAccess_0123456789abcdef)  update"), "{whole}");
@@ -151,7 +158,19 @@ mod tests {
 
     #[test]
     fn people_see_what_changed() {
-        insta::assert_snapshot!(history_diff(&lines()[1..], STYLE), @"");
+        insta::assert_snapshot!(history_diff(&lines()[1..], STYLE), @r"
+        12  2026-11-26 22:15:00  update  alice@example.com
+        (AWSReservedSSO_AdministratorAccess_0123456789abcdef)
+          -       minSize: 3
+          +       minSize: 4
+          +     new: x
+
+        3  2026-11-26 22:15:00  update  alice
+          the same spec
+
+        1  2026-11-26 22:15:00  update  bob@laptop
+          the first spec
+        ");
     }
 
     #[test]

@@ -14,22 +14,29 @@ const GAP: usize = 2;
 pub struct Column {
     head: &'static str,
     right: bool,
+    /// Cells that are cut lose their middle.
+    keeps_end: bool,
     /// To how few characters its cells may be cut; `None` for what is of no use when it is cut, such as an id.
     least: Option<usize>,
 }
 
 impl Column {
     pub const fn text(head: &'static str) -> Self {
-        Self { head, right: false, least: None }
+        Self { head, right: false, keeps_end: false, least: None }
     }
 
     pub const fn number(head: &'static str) -> Self {
-        Self { head, right: true, least: None }
+        Self { head, right: true, keeps_end: false, least: None }
     }
 
     /// Its cells may be cut.
     pub const fn at_least(self, least: usize) -> Self {
         Self { least: Some(least), ..self }
+    }
+
+    /// Its cells differ at their ends as well: a cut takes their middle.
+    pub const fn keeps_end(self) -> Self {
+        Self { keeps_end: true, ..self }
     }
 }
 
@@ -129,7 +136,7 @@ fn lines(columns: &[Column], rows: &[Vec<Cell>], widths: &[usize], style: TextSt
     for row in std::iter::once(&head).chain(rows) {
         let mut blanks = 0;
         for ((column, cell), &room) in columns.iter().zip(row).zip(widths) {
-            let cut = cut(&cell.text, room, style);
+            let cut = if column.keeps_end { cut_middle(&cell.text, room, style) } else { cut(&cell.text, room, style) };
             let rest = room.saturating_sub(width(&cut));
             let (before, after) = if column.right { (rest, 0) } else { (0, rest) };
             // Blanks are written when something follows them: no line ends with one.
@@ -172,6 +179,17 @@ pub fn cut(text: &str, room: usize, style: TextStyle) -> String {
     let ellipsis = if style.unicode { "…" } else { "..." };
     let kept = beginning(text, room.saturating_sub(width(ellipsis)));
     beginning(&format!("{}{ellipsis}", kept.trim_end()), room).to_owned()
+}
+
+/// The same with the ellipsis in the middle.
+fn cut_middle(text: &str, room: usize, style: TextStyle) -> String {
+    let ellipsis = if style.unicode { "…" } else { "..." };
+    let kept = room.saturating_sub(width(ellipsis));
+    if width(text) <= room || kept < 2 {
+        return cut(text, room, style);
+    }
+    let end = text.char_indices().map(|(at, _)| at).find(|at| width(&text[*at..]) <= kept / 2).unwrap_or(text.len());
+    format!("{}{ellipsis}{}", beginning(text, kept - kept / 2), &text[end..])
 }
 
 /// As much of a text as has room.
@@ -223,6 +241,16 @@ mod tests {
         a-group-with-a-…    12  -                    boot failed: t…
         ");
         assert!(!table(&COLUMNS, &rows(), TextStyle { width: 60, unicode: false, ..PLAIN }).contains('…'));
+    }
+
+    #[test]
+    fn what_differs_at_its_end_is_cut_in_its_middle() {
+        let column = [Column::text("NAME").at_least(4).keeps_end()];
+        let rows = ["control-plane:API from cp-1", "control-plane:API from cp-2"].map(|name| vec![name.into()]);
+        let at = |width, unicode| table(&column, &rows, TextStyle { width, unicode, ..PLAIN });
+        assert_eq!(at(15, true), "NAME\ncontrol…om cp-1\ncontrol…om cp-2\n");
+        assert_eq!(at(15, false), "NAME\ncontro...m cp-1\ncontro...m cp-2\n");
+        assert_eq!(at(27, true), "NAME\ncontrol-plane:API from cp-1\ncontrol-plane:API from cp-2\n");
     }
 
     #[test]

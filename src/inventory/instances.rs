@@ -104,6 +104,16 @@ impl Condition {
             Self::Terminating => "terminating",
         }
     }
+
+    /// How much it needs a look: what has failed first, what is well last.
+    pub fn urgency(self) -> u8 {
+        match self {
+            Self::NotReady | Self::BootFailed | Self::Stopped => 3,
+            Self::Pending | Self::Booting | Self::NotJoined | Self::Terminating => 2,
+            Self::Booted | Self::Running => 1,
+            Self::Ready => 0,
+        }
+    }
 }
 
 /// The last word of the boot program.

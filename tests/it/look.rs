@@ -232,6 +232,18 @@ fn every_resource_can_be_found_in_the_console() {
 }
 
 #[test]
+fn instances_of_one_group_are_listed_alone() {
+    let account = with_cluster();
+    let listed = account.kclust(&["get", "instance", "--group", "workers", "-o", "json"]).expect(0).json();
+    let groups: Vec<&str> = listed.as_array().unwrap().iter().map(|instance| instance["group"].as_str().unwrap()).collect();
+    assert_eq!(groups, ["workers", "workers"]);
+    let table = account.kclust(&["get", "instances", "--group", "cp-1"]).expect(0).stdout;
+    assert_eq!(table.lines().count(), 2, "{table}");
+    let unknown = account.kclust(&["get", "instances", "--group", "wokers"]).expect(2).stderr;
+    assert!(unknown.contains("wokers") && unknown.contains("it has cp-1, workers"), "{unknown}");
+}
+
+#[test]
 fn a_picture_is_written_by_its_name() {
     let account = with_cluster();
     let svg = account.directory.path().join("cluster.svg").display().to_string();

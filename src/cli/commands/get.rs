@@ -13,7 +13,7 @@ use crate::cli::{Cli, InstancesArgs, NameArgs, OutputFormat, Progress, Terminal}
 use crate::cloud::Identity;
 use crate::health::KubernetesView;
 use crate::health::kube::{Asked, Patience};
-use crate::inventory::{self, Console, Fleet};
+use crate::inventory::{self, Console, Fleet, Instance};
 use crate::ops::{self, ClusterEntry, Environment, FleetWatch, OpsError, StateRoot, cluster_entries, cluster_spec};
 use crate::spec::{ClusterName, to_yaml};
 
@@ -94,10 +94,11 @@ pub(super) async fn groups(cli: &Cli, args: &NameArgs, streams: &mut Streams) ->
 
 pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let fleet = fleet(cli, args.name.name.as_ref(), false, streams).await?;
-    let instances = inventory::instances(&fleet);
+    let instances = instances_of(&fleet, &args.groups)?;
     if !cli.global.quiet {
         if instances.is_empty() {
-            streams.tell(&format!("No instances found of {}.\n", fleet.cluster.name));
+            let groups = if args.groups.is_empty() { String::new() } else { format!(", {}", args.groups.join(", ")) };
+            streams.tell(&format!("No instances found of {}{groups}.\n", fleet.cluster.name));
         } else if let Some(reason) = unasked(&fleet) {
             streams.tell(&format!("The Kubernetes API could not be asked: {reason}\n"));
         }
@@ -117,6 +118,20 @@ pub(super) async fn resources(cli: &Cli, args: &NameArgs, streams: &mut Streams)
     .await?;
     streams.print_result(&json!(rows), |terminal| resource_table(&rows, terminal.stdout))?;
     Ok(exit::DONE)
+}
+
+/// The instances of these groups; of all where none is named.
+pub(super) fn instances_of(fleet: &Fleet, groups: &[String]) -> Result<Vec<Instance>, OpsError> {
+    let mut instances = inventory::instances(fleet);
+    let known = || inventory::groups(fleet, &instances).into_iter().map(|group| group.name).collect::<Vec<_>>();
+    if let Some(unknown) = groups.iter().find(|group| !known().contains(group)) {
+        let (cluster, group) = (fleet.cluster.name.to_string(), unknown.clone());
+        return Err(OpsError::NoSuchGroup { cluster, group, known: known() });
+    }
+    if !groups.is_empty() {
+        instances.retain(|instance| instance.group.as_ref().is_some_and(|group| groups.contains(group)));
+    }
+    Ok(instances)
 }
 
 /// One look at what runs.
