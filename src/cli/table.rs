@@ -14,19 +14,19 @@ const GAP: usize = 2;
 pub struct Column {
     head: &'static str,
     right: bool,
-    /// Cells that are cut lose their middle.
-    keeps_end: bool,
+    /// What has no room goes on in the next line, and is not cut.
+    wraps: bool,
     /// To how few characters its cells may be cut; `None` for what is of no use when it is cut, such as an id.
     least: Option<usize>,
 }
 
 impl Column {
     pub const fn text(head: &'static str) -> Self {
-        Self { head, right: false, keeps_end: false, least: None }
+        Self { head, right: false, wraps: false, least: None }
     }
 
     pub const fn number(head: &'static str) -> Self {
-        Self { head, right: true, keeps_end: false, least: None }
+        Self { head, right: true, wraps: false, least: None }
     }
 
     /// Its cells may be cut.
@@ -34,9 +34,9 @@ impl Column {
         Self { least: Some(least), ..self }
     }
 
-    /// Its cells differ at their ends as well: a cut takes their middle.
-    pub const fn keeps_end(self) -> Self {
-        Self { keeps_end: true, ..self }
+    /// Its cells are of no use when they are cut, and of as much in several lines.
+    pub const fn wrapped(self) -> Self {
+        Self { wraps: true, ..self }
     }
 }
 
@@ -134,16 +134,27 @@ fn lines(columns: &[Column], rows: &[Vec<Cell>], widths: &[usize], style: TextSt
     let mut text = String::new();
     let head: Vec<Cell> = columns.iter().map(|column| Cell::from(column.head)).collect();
     for row in std::iter::once(&head).chain(rows) {
-        let mut blanks = 0;
-        for ((column, cell), &room) in columns.iter().zip(row).zip(widths) {
-            let cut = if column.keeps_end { cut_middle(&cell.text, room, style) } else { cut(&cell.text, room, style) };
-            let rest = room.saturating_sub(width(&cut));
-            let (before, after) = if column.right { (rest, 0) } else { (0, rest) };
-            // Blanks are written when something follows them: no line ends with one.
-            let _ = write!(text, "{:1$}{2}", "", blanks + before, cell.tone.paint(&cut, style));
-            blanks = after + GAP;
+        let parts = |((column, cell), &room): ((&Column, &Cell), &usize)| match column.wraps {
+            true => wrap(&cell.text, room),
+            false => vec![cut(&cell.text, room, style)],
+        };
+        let cells: Vec<Vec<String>> = columns.iter().zip(row).zip(widths).map(parts).collect();
+        for line in 0..cells.iter().map(Vec::len).max().unwrap_or_default() {
+            let mut blanks = 0;
+            for (((column, cell), parts), &room) in columns.iter().zip(row).zip(&cells).zip(widths) {
+                let part = parts.get(line).map(String::as_str).unwrap_or_default();
+                let rest = room.saturating_sub(width(part));
+                let (before, after) = if column.right { (rest, 0) } else { (0, rest) };
+                if part.is_empty() {
+                    blanks += rest + GAP;
+                    continue;
+                }
+                // Blanks are written when something follows them: no line ends with one.
+                let _ = write!(text, "{:1$}{2}", "", blanks + before, cell.tone.paint(part, style));
+                blanks = after + GAP;
+            }
+            text.push('\n');
         }
-        text.push('\n');
     }
     text
 }
@@ -179,17 +190,6 @@ pub fn cut(text: &str, room: usize, style: TextStyle) -> String {
     let ellipsis = if style.unicode { "…" } else { "..." };
     let kept = beginning(text, room.saturating_sub(width(ellipsis)));
     beginning(&format!("{}{ellipsis}", kept.trim_end()), room).to_owned()
-}
-
-/// The same with the ellipsis in the middle.
-fn cut_middle(text: &str, room: usize, style: TextStyle) -> String {
-    let ellipsis = if style.unicode { "…" } else { "..." };
-    let kept = room.saturating_sub(width(ellipsis));
-    if width(text) <= room || kept < 2 {
-        return cut(text, room, style);
-    }
-    let end = text.char_indices().map(|(at, _)| at).find(|at| width(&text[*at..]) <= kept / 2).unwrap_or(text.len());
-    format!("{}{ellipsis}{}", beginning(text, kept - kept / 2), &text[end..])
 }
 
 /// As much of a text as has room.
@@ -244,13 +244,16 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_at_its_end_is_cut_in_its_middle() {
-        let column = [Column::text("NAME").at_least(4).keeps_end()];
-        let rows = ["control-plane:API from cp-1", "control-plane:API from cp-2"].map(|name| vec![name.into()]);
-        let at = |width, unicode| table(&column, &rows, TextStyle { width, unicode, ..PLAIN });
-        assert_eq!(at(15, true), "NAME\ncontrol…om cp-1\ncontrol…om cp-2\n");
-        assert_eq!(at(15, false), "NAME\ncontro...m cp-1\ncontro...m cp-2\n");
-        assert_eq!(at(27, true), "NAME\ncontrol-plane:API from cp-1\ncontrol-plane:API from cp-2\n");
+    fn what_must_not_be_cut_goes_on_in_the_next_line() {
+        let columns = [Column::text("NAME").at_least(12).wrapped(), Column::text("STATE")];
+        let row = |source: &str| vec![format!("control-plane:Cilium VXLAN from {source}").into(), "ok".into()];
+        insta::assert_snapshot!(table(&columns, &[row("nodes"), row("api")], TextStyle { width: 27, ..PLAIN }), @r"
+        NAME                  STATE
+        control-plane:Cilium  ok
+        VXLAN from nodes
+        control-plane:Cilium  ok
+        VXLAN from api
+        ");
     }
 
     #[test]
@@ -288,10 +291,12 @@ mod tests {
         fn no_line_is_wider_than_the_terminal(
             width in 20_usize..120,
             unicode: bool,
+            wraps: bool,
             cells in proptest::collection::vec(proptest::collection::vec(".{0,60}", 4), 1..6),
         ) {
             let rows: Vec<Vec<Cell>> = cells.iter().map(|row| row.iter().map(Cell::from).collect()).collect();
-            let text = table(&COLUMNS, &rows, TextStyle { color: false, unicode, width });
+            let columns = COLUMNS.map(|column| if wraps { column.wrapped() } else { column });
+            let text = table(&columns, &rows, TextStyle { color: false, unicode, width });
             for line in text.lines() {
                 prop_assert!(super::width(line) <= width, "{}: {line}", super::width(line));
                 prop_assert!(!line.chars().any(char::is_control));

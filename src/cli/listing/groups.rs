@@ -9,7 +9,7 @@ use super::short_zone;
 
 const COLUMNS: [Column; 10] = [
     Column::text("NAME").at_least(8),
-    Column::text("ROLE"),
+    Column::text("ROLE").at_least(8),
     Column::text("TYPE").at_least(9),
     Column::number("MIN"),
     Column::number("MAX"),

@@ -6,9 +6,9 @@ use crate::plan::TextStyle;
 
 const COLUMNS: [Column; 4] = [
     Column::text("KIND").at_least(12),
-    Column::text("NAME").at_least(12).keeps_end(),
+    Column::text("NAME").at_least(12).wrapped(),
     Column::text("ID").at_least(26),
-    Column::text("STATE").at_least(16),
+    Column::text("STATE").at_least(8).wrapped(),
 ];
 
 /// A line for each resource. `STATE` says what has drifted.
