@@ -10,10 +10,11 @@ use crate::inventory::Instance;
 use crate::ops::{FleetWatch, OpsError};
 
 use super::get::{api, instances_of, looking, unasked};
-use super::operator::{interrupt, reader_gone};
+use super::operator::{Interrupts, reader_gone};
 use super::{Streams, yaml};
 
 pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    let mut interrupts = Interrupts::listen();
     let mut screen = Screen { shown: None, drawn: 0, told: None };
     let watching = looking(cli, args.name.name.as_ref(), streams.terminal, async |environment, name, progress| {
         let api = api(&environment.identity);
@@ -41,7 +42,7 @@ pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Str
     });
     tokio::select! {
         watched = watching => watched??,
-        () = interrupt() => {}
+        () = interrupts.next() => {}
         () = reader_gone() => {}
     }
     Ok(exit::DONE)

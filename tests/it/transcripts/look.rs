@@ -95,7 +95,8 @@ fn a_watch_changes_in_its_place() {
     let (code, shown) = on_a_terminal_of(&account, &["get", "instances", "--watch", "-q", "--interval", "1s"], (80, 24), &[]);
     assert_eq!(code, 0, "{shown}");
     // A heading, three instances and the time.
-    assert_eq!((shown.matches("GROUP ").count(), shown.matches("\u{1b}[5A").count()), (3, 2), "{shown:?}");
+    let (drawn, in_its_place) = (shown.matches("GROUP ").count(), shown.matches("\u{1b}[5A").count());
+    assert!(drawn >= 3 && in_its_place == drawn - 1, "{shown:?}");
     // Where one of three has room, it is the one that failed: the last of the list.
     let listed = account.kclust(&["get", "instances", "-o", "json"]).expect(0).json();
     let last = listed[2]["id"].as_str().unwrap();
