@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::inventory::{ResourceRow, ResourceStatus};
 use crate::model::Kind;
 
-use super::model::{Health, Topology, resource_health};
+use super::model::{Health, Thing, Topology, resource_health};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone)]
@@ -69,15 +69,17 @@ impl Topology {
             let subnets = zone.edge.iter().chain(&zone.machines).map(|subnet| &subnet.thing);
             subnets.chain(zone.nat.iter().map(|nat| &nat.thing))
         }));
-        let drawn: BTreeSet<(&str, &str)> =
-            things.filter_map(|thing| thing.resource.as_ref()).map(|(kind, name)| (*kind, name.as_str())).collect();
+        // With the id: a duplicate has the name of the one that is drawn.
+        let named = |thing: &Thing| thing.resource.clone().map(|(kind, name)| (kind, name, thing.id.clone()));
+        let mut drawn: BTreeSet<_> = things.filter_map(named).collect();
+        drawn.insert((Kind::Vpc.as_str(), "main".to_owned(), self.vpc.id.clone()));
         // Slots and node groups are drawn, and say that they are missing; how they differ from the spec, they do not.
         let is_told = |row: &ResourceRow| match row.status {
             ResourceStatus::Ok => true,
             ResourceStatus::Missing => row.kind == Kind::AutoscalingGroup.as_str(),
             ResourceStatus::Drifted | ResourceStatus::Surplus => false,
         };
-        let is_drawn = |row: &ResourceRow| row.kind == Kind::Vpc.as_str() || drawn.contains(&(row.kind, row.name.as_str()));
+        let is_drawn = |row: &ResourceRow| drawn.contains(&(row.kind, row.name.clone(), row.id.clone()));
         let problem = |row: &ResourceRow| {
             let (health, word) = resource_health(row.status);
             let fields: Vec<&str> = row.differences.iter().map(|field| field.path.as_str()).collect();

@@ -116,6 +116,13 @@ fn what_is_not_drawn_is_told_where_it_differs() {
     let mut observed = healthy(&example("ha-private"));
     observed.world.resources.remove(&id("NatGateway/us-east-1b"));
     assert_eq!(topology(&observed).problems().len(), 1);
+    // One of two of a name is drawn.
+    let mut observed = healthy(&example("ha-private"));
+    let mut second = observed.world.resources[&id("NatGateway/us-east-1b")].clone();
+    second.physical.id = "nat-second".into();
+    observed.world.duplicates.push((id("NatGateway/us-east-1b"), second));
+    let told: Vec<String> = topology(&observed).problems().into_iter().map(|problem| problem.what).collect();
+    assert_eq!(told, ["NatGateway us-east-1b: not in the spec"]);
 }
 
 /// The example with as many groups, of all sizes, some on spot, some in one zone.
