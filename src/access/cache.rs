@@ -2,10 +2,11 @@
 //!
 //! A cache that cannot be used is none: credentials are made anew then.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
@@ -16,6 +17,10 @@ use crate::spec::ClusterName;
 
 /// How long before its end a certificate is renewed: longer than clocks differ and requests take.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
+/// How long it is waited for another process that makes the same credential: longer than that takes where all is well. Where it is not, as
+/// without a network, all fail at the same time, and not one after the other.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A directory for its owner only, with one for each cluster.
 #[derive(Debug, Clone)]
@@ -40,7 +45,7 @@ impl CredentialCache {
     }
 
     /// The certificate of an identity for a cluster: one that is kept and good at `now`, or what `make` makes. Of several processes that
-    /// want the same at the same time, one makes it. `identity` is whatever tells one from another.
+    /// want the same at the same time, one makes it, if it does so soon. `identity` is whatever tells one from another.
     ///
     /// # Errors
     /// Those of `make`.
@@ -58,19 +63,36 @@ impl CredentialCache {
         if let Some(kept) = kept(&file, now) {
             return Ok(kept);
         }
-        let name = file.clone();
-        let locked = tokio::task::spawn_blocking(move || lock(&directory, &name)).await;
-        let Ok(Ok(guard)) = locked else { return make().await };
+        let Ok(lock) = open_lock(&directory, &file) else { return make().await };
+        wait_for(&lock).await;
         // Somebody may have made it while this one waited.
         if let Some(kept) = kept(&file, now) {
             return Ok(kept);
         }
         let made = make().await?;
-        if let Err(error) = keep(&file, &made) {
-            tracing::debug!("the credential is not kept: {error}");
+        match keep(&file, &made) {
+            Ok(()) => self.prune(&file, now),
+            Err(error) => tracing::debug!("the credential is not kept: {error}"),
         }
-        drop(guard);
+        // The end of the file is that of the lock.
+        drop(lock);
         Ok(made)
+    }
+
+    /// Removes what has ended, of all clusters: with every change of what decides the identity comes another file.
+    fn prune(&self, own: &Path, now: Timestamp) {
+        let below = |directory: &Path| fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+        let has_extension = |file: &Path, extension: &str| file.extension().is_some_and(|found| found == extension);
+        let Some(root) = &self.directory else { return };
+        let files: Vec<PathBuf> = below(root).flat_map(|directory| below(&directory)).collect();
+        for file in files.iter().filter(|file| has_extension(file, "json") && has_ended(file, now)) {
+            let _ = fs::remove_file(file);
+        }
+        // Locks, and what a process left that was ended while it wrote.
+        let is_left = |file: &Path| !has_extension(file, "json") && !file.with_extension("json").exists() && is_free(file);
+        for file in files.iter().filter(|file| file.file_stem() != own.file_stem() && is_left(file)) {
+            let _ = fs::remove_file(file);
+        }
     }
 
     /// Removes all that is kept for a cluster.
@@ -91,16 +113,38 @@ fn digest(parts: &[Vec<u8>]) -> String {
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Waits until no other process makes this credential. Ends with the process.
-fn lock(directory: &Path, file: &Path) -> io::Result<File> {
+/// The file that is locked while a credential is made.
+fn open_lock(directory: &Path, file: &Path) -> io::Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file.with_extension("lock"))?;
     let metadata = fs::metadata(directory)?;
     if metadata.uid() != lock.metadata()?.uid() || !is_closed(&metadata) {
         return Err(io::Error::other(format!("{} is open to others", directory.display())));
     }
-    lock.lock()?;
     Ok(lock)
+}
+
+/// Waits until no other process makes this credential, but not for one that hangs.
+async fn wait_for(lock: &File) {
+    let locked = async {
+        while let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, locked).await;
+}
+
+/// Nobody works with it.
+fn is_free(file: &Path) -> bool {
+    File::open(file).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// What is in it is of no use any more.
+fn has_ended(file: &Path, now: Timestamp) -> bool {
+    let Ok(bytes) = fs::read(file) else { return false };
+    let document: Json = serde_json::from_slice(&bytes).unwrap_or_default();
+    let end = document["certificate"].as_str().and_then(|certificate| certificate_validity(certificate).ok());
+    end.is_none_or(|(_, end)| end <= now)
 }
 
 /// What the file holds, if nobody else could have put it there and it is good at `now`.
@@ -124,9 +168,8 @@ fn is_closed(metadata: &fs::Metadata) -> bool {
 
 fn keep(file: &Path, certificate: &ClientCertificate) -> io::Result<()> {
     let document = json!({"certificate": certificate.certificate, "key": certificate.key.expose()});
-    let incoming = file.with_extension("new");
-    // What a process left that was ended while it wrote; the lock is ours.
-    let _ = fs::remove_file(&incoming);
+    // Others may write the same: who has waited for long enough has no lock.
+    let incoming = file.with_extension(format!("{:08x}.new", rand::random::<u32>()));
     let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&incoming)?;
     new.write_all(document.to_string().as_bytes())?;
     fs::rename(&incoming, file)
@@ -242,6 +285,33 @@ mod tests {
         assert_eq!(bed.made(), 4, "nothing is kept where others may write");
     }
 
+    /// Credentials of AWS that are renewed every hour are another identity each time.
+    #[tokio::test]
+    async fn what_has_ended_goes_when_something_is_kept() {
+        let bed = Bed::new();
+        let names = || {
+            let mut names: Vec<PathBuf> = bed.files();
+            names.sort();
+            names
+        };
+        bed.ask("dev", "first", now()).await;
+        let first = names();
+        assert_eq!(first.len(), 2);
+        // Of one that was ended while it wrote, and of one that is at work.
+        let directory = first[0].parent().unwrap().to_owned();
+        fs::write(directory.join("abc.12345678.new"), "").unwrap();
+        let busy = open_lock(&directory, &directory.join("busy.json")).unwrap();
+        busy.lock().unwrap();
+        bed.ask("dev", "second", now() + SignedDuration::from_mins(30)).await;
+        assert_eq!(names().len(), 2 + 2 + 1, "the first is good still, and somebody is at work: {:?}", names());
+        drop(busy);
+        bed.ask("prod", "third", now() + HOUR).await;
+        let left = names();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(!left.contains(&first[0]) && !left.contains(&first[1]));
+        assert_eq!(bed.made(), 3);
+    }
+
     #[tokio::test]
     async fn what_cannot_be_read_is_made_again() {
         let bed = Bed::new();
@@ -265,11 +335,41 @@ mod tests {
         assert!(nowhere.directory.is_none());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn of_many_at_the_same_time_one_makes_it() {
         let bed = Bed::new();
         let all = futures_util::future::join_all((0..8).map(|_| bed.ask("dev", "alice", now()))).await;
         assert_eq!(bed.made(), 1);
         assert!(all.iter().all(|one| *one == all[0]));
+    }
+
+    /// Without a network each takes its time to fail.
+    #[tokio::test(start_paused = true)]
+    async fn many_that_fail_fail_at_the_same_time() {
+        let bed = Bed::new();
+        let fail = async || {
+            let cluster = ClusterName::parse("dev").unwrap();
+            let make = async || {
+                tokio::time::sleep(Duration::from_secs(7)).await;
+                Err::<ClientCertificate, _>("no network")
+            };
+            bed.cache().certificate(&cluster, &[b"alice".to_vec()], now(), make).await.unwrap_err()
+        };
+        let begun = tokio::time::Instant::now();
+        futures_util::future::join_all((0..20).map(|_| fail())).await;
+        assert_eq!(begun.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_hangs_is_not_waited_for() {
+        let bed = Bed::new();
+        bed.ask("dev", "bob", now()).await;
+        let directory = bed.home.path().join(".cache/kclust/credentials/dev");
+        let hangs = open_lock(&directory, &directory.join(format!("{}.json", digest(&[b"alice".to_vec()])))).unwrap();
+        hangs.lock().unwrap();
+        bed.ask("dev", "alice", now()).await;
+        assert_eq!(bed.made(), 2);
+        bed.ask("dev", "alice", now()).await;
+        assert_eq!(bed.made(), 2, "it was kept");
     }
 }

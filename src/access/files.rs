@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::kubeconfig::{Context, Entry, Kubeconfig, KubeconfigError, Section};
-use super::replace::{Lock, read, replace};
+use super::login::Login;
+use super::replace::{Incoming, Lock, read};
 
 /// The files that make up kubectl's configuration, in the order in which they are read: of two things of one name the first counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum FilesError {
     Locked { path: PathBuf, lock: PathBuf },
     #[error("{} cannot be used: {source}", path.display())]
     Content { path: PathBuf, source: KubeconfigError },
+    #[error("{} has a context {name} of another cluster", path.display())]
+    OtherCluster { path: PathBuf, name: String },
 }
 
 impl Files {
@@ -72,7 +75,7 @@ impl Files {
     }
 
     /// Changes them while no other program does, and returns what `work` does and the files that were changed. What is not changed is not
-    /// written; after an error nothing is.
+    /// written; and none is in its place before all new ones are written beside them, so that one that cannot be leaves all as they are.
     ///
     /// # Errors
     /// Those of reading and writing, and those of `work`.
@@ -84,14 +87,12 @@ impl Files {
         let locks = locks?;
         let mut opened = self.read()?;
         let done = work(&mut opened)?;
-        let mut written = Vec::new();
-        for File { path, before, now } in opened.files {
-            let Some(now) = now.filter(|now| before.as_deref() != Some(now.as_str().as_bytes())) else { continue };
-            replace(&path, now.as_str().as_bytes())?;
-            written.push(path);
-        }
+        let changed = |file: &File| file.now.as_ref().is_some_and(|now| file.before.as_deref() != Some(now.as_str().as_bytes()));
+        opened.files.retain(changed);
+        let new: Result<Vec<Incoming<'_>>, FilesError> = opened.files.iter().map(File::incoming).collect();
+        new?.into_iter().try_for_each(Incoming::put_in_place)?;
         drop(locks);
-        Ok((done, written))
+        Ok((done, opened.files.into_iter().map(|file| file.path).collect()))
     }
 }
 
@@ -127,6 +128,39 @@ impl Opened {
     /// Arguments of the program that a user's credentials come from.
     pub fn credential_arguments(&self, user: &str) -> Option<Vec<&str>> {
         self.configs().find(|config| config.has(Section::Users, user))?.credential_arguments(user)
+    }
+
+    /// Whether what is there under the name of a login may be written over: it trusts the same authority, or kclust wrote it for a cluster
+    /// of the same name. Anything else, such as the certificate of an administrator that another program wrote, would be lost.
+    ///
+    /// # Errors
+    /// [`FilesError::OtherCluster`]
+    pub fn check_is_own(&self, login: &Login) -> Result<(), FilesError> {
+        let name = login.name.as_str();
+        let context = self.configs().flat_map(Kubeconfig::contexts).find(|context| context.name == name);
+        let named = |choose: fn(&Context) -> Option<&String>| context.as_ref().and_then(choose).map_or(name, String::as_str);
+        let (cluster, user) = (named(|context| context.cluster.as_ref()), named(|context| context.user.as_ref()));
+        let authority = self.configs().find_map(|config| config.authority(cluster));
+        let would_be_lost = authority.is_some() || self.has(Section::Users, user) || context.is_some();
+        if !would_be_lost || authority.is_some_and(|authority| login.trusts(authority)) || self.is_own_user(user, &login.cluster)
+        {
+            return Ok(());
+        }
+        let is_there = |config: &Kubeconfig| Section::ALL.iter().any(|section| config.has(*section, name));
+        let holder = self.files.iter().find(|file| file.now.as_ref().is_some_and(is_there));
+        holder.map_or(Ok(()), |file| Err(FilesError::OtherCluster { path: file.path.clone(), name: name.to_owned() }))
+    }
+
+    /// Its credentials are made by kclust, for a cluster of this name.
+    fn is_own_user(&self, user: &str, cluster: &str) -> bool {
+        self.credential_arguments(user).is_some_and(|args| args.starts_with(&["credential", "--cluster", cluster]))
+    }
+
+    /// Variables that kclust is given where it makes the credentials of this login already.
+    pub fn environment(&self, login: &Login) -> Vec<(String, String)> {
+        let holder = self.configs().find(|config| config.has(Section::Users, &login.name));
+        let holder = holder.filter(|_| self.is_own_user(&login.name, &login.cluster));
+        holder.map(|config| config.credential_environment(&login.name)).unwrap_or_default()
     }
 
     /// Puts a thing where one of its name is, or else into the default file. Returns the path.
@@ -184,6 +218,11 @@ impl Opened {
 }
 
 impl File {
+    fn incoming(&self) -> Result<Incoming<'_>, FilesError> {
+        let content = self.now.as_ref().map(Kubeconfig::as_str).unwrap_or_default();
+        Incoming::write(&self.path, content.as_bytes())
+    }
+
     fn change(&mut self, work: impl FnOnce(&mut Kubeconfig) -> Result<(), KubeconfigError>) -> Result<(), FilesError> {
         work(self.now.get_or_insert_default()).map_err(|source| FilesError::Content { path: self.path.clone(), source })
     }

@@ -4,10 +4,13 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::access::{Exec, User};
 
 fn entry(section: Section, name: &str) -> Entry {
     let fields = match section {
@@ -139,6 +142,49 @@ fn a_file_that_cannot_be_read_stays_as_it_is() {
     }
 }
 
+/// kops, too, names context, cluster and user after the cluster.
+#[test]
+fn what_is_of_another_cluster_of_that_name_is_not_written_over() {
+    let exec = User::Exec(Exec { command: "kclust".into(), args: Vec::new(), env: Vec::new() });
+    let credential_of = |cluster: &str| format!("exec: {{command: kclust, args: [credential, --cluster, {cluster}]}}");
+    let login = Login { name: "dev".into(), cluster: "dev".into(), server: "https://x".into(), ca: "CA\n".into(), user: exec };
+    let file = |ca: &str, user: &str| {
+        format!(
+            "clusters: [{{name: dev, cluster: {{{ca}}}}}]\nusers:\n- name: dev\n  user:\n    {user}\ncontexts: [{{name: dev, context: \
+             {{cluster: dev, user: dev}}}}]\n"
+        )
+    };
+    let (own, other) = (format!("certificate-authority-data: {}", STANDARD.encode("CA")), "certificate-authority-data: T1RIRVI=");
+    let certificate = "client-certificate-data: QUJD";
+    let elsewhere = "contexts: [{name: dev, context: {cluster: far, user: me}}]\n";
+    let cases = [
+        (String::new(), true),
+        (file(&own, certificate), true),
+        (file(&own, &credential_of("dev")), true),
+        (file(other, &credential_of("dev")), true),
+        ("clusters: [{name: dev, cluster: {server: x}}]\n".to_owned(), true),
+        (file(other, certificate), false),
+        (file(other, &credential_of("prod")), false),
+        (file("certificate-authority: ca.crt", certificate), false),
+        (file("insecure-skip-tls-verify: true", "token: abc"), false),
+        (format!("clusters: [{{name: dev, cluster: {{{other}}}}}]\n"), false),
+        (elsewhere.to_owned(), false),
+    ];
+    for (text, is_own) in cases {
+        let directory = TempDir::new().unwrap();
+        fs::write(directory.path().join("b"), &text).unwrap();
+        let opened = list(&directory, &["a", "b"]).read().unwrap();
+        match opened.check_is_own(&login) {
+            Ok(()) => assert!(is_own, "{text}"),
+            Err(FilesError::OtherCluster { path, name }) => {
+                assert!(!is_own, "{text}");
+                assert_eq!((path, name.as_str()), (directory.path().join("b"), "dev"));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 #[test]
 fn removal_keeps_what_others_need() {
     let directory = TempDir::new().unwrap();
@@ -153,6 +199,28 @@ fn removal_keeps_what_others_need() {
     let opened = files.read().unwrap();
     assert!(opened.has(Section::Clusters, "dev") && !opened.has(Section::Users, "dev") && !opened.has(Section::Contexts, "dev"));
     assert_eq!(opened.current_context(), None);
+}
+
+/// What is split over two files is changed in both or in none.
+#[test]
+fn one_that_cannot_be_written_leaves_the_others_as_they_are() {
+    let directory = TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("b")).unwrap();
+    fs::write(directory.path().join("a"), "users:\n- name: dev\n  user: {}\n").unwrap();
+    fs::write(directory.path().join("b/config"), "clusters:\n- name: dev\n  cluster: {}\n").unwrap();
+    let files = list(&directory, &["a", "b/config"]);
+    let before = text(&directory, "a");
+    let gone = directory.path().join("gone");
+    files
+        .change(|opened| {
+            put_all(opened, "dev")?;
+            // Nobody, not even root, can write there.
+            fs::rename(directory.path().join("b"), &gone).unwrap();
+            Ok(())
+        })
+        .unwrap_err();
+    assert_eq!(text(&directory, "a"), before);
+    assert_eq!(names(&directory), ["a", "gone"]);
 }
 
 /// As kubectl does it: whoever makes the lock file works, and the others wait.

@@ -163,12 +163,26 @@ impl Kubeconfig {
         self.text.get(&[Step::Key(CURRENT)])?.as_str().filter(|name| !name.is_empty())
     }
 
+    /// What a cluster's certificate must be signed by: the authority itself in Base64, or the file that it lies in.
+    pub fn authority(&self, cluster: &str) -> Option<&str> {
+        let content = self.content(Section::Clusters, cluster)?;
+        ["certificate-authority-data", "certificate-authority"].into_iter().find_map(|key| content.get(key)?.as_str())
+    }
+
     /// Arguments of the program that a user's credentials come from.
     pub fn credential_arguments(&self, user: &str) -> Option<Vec<&str>> {
         match &self.content(Section::Users, user)?.get("exec")?.get("args")?.value {
             Value::List(args) => args.iter().map(Node::as_str).collect(),
             Value::Null | Value::Scalar { .. } | Value::Map(_) => None,
         }
+    }
+
+    /// Variables that this program is given.
+    pub fn credential_environment(&self, user: &str) -> Vec<(String, String)> {
+        let exec = self.content(Section::Users, user).and_then(|user| user.get("exec"));
+        let Some(Node { value: Value::List(items), .. }) = exec.and_then(|exec| exec.get("env")) else { return Vec::new() };
+        let word = |item: &Node, key: &str| item.get(key).and_then(Node::as_str).map(str::to_owned);
+        items.iter().filter_map(|item| word(item, "name").zip(word(item, "value"))).collect()
     }
 
     /// Makes a named thing what it shall be, at its place or at the end of its list.

@@ -13,8 +13,10 @@ pub const EXEC_API_VERSION: &str = "client.authentication.k8s.io/v1";
 /// A cluster as kubectl reaches it.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// Name of the cluster, and of its context and its user.
+    /// Name of the context, and in the configuration of kubectl also that of the cluster and of the user.
     pub name: String,
+    /// Name of the cluster in the state store.
+    pub cluster: String,
     /// Address of the API with scheme and port.
     pub server: String,
     /// Certificate of the cluster's authority in PEM.
@@ -41,6 +43,19 @@ pub struct Exec {
 }
 
 impl Login {
+    /// Whether this is the authority of the cluster, in Base64 as a configuration has it.
+    pub(super) fn trusts(&self, authority: &str) -> bool {
+        STANDARD.decode(authority).is_ok_and(|authority| authority.trim_ascii() == self.ca.as_bytes().trim_ascii())
+    }
+
+    /// With the variables that somebody has added to what kclust wrote before.
+    pub fn keeping(mut self, earlier: Vec<(String, String)>) -> Self {
+        if let User::Exec(exec) = self.user {
+            self.user = User::Exec(exec.keeping(earlier));
+        }
+        self
+    }
+
     /// In the order in which they are written: a context comes after what it names.
     pub fn entries(&self) -> [Entry; 3] {
         let entry = |section, fields, without| Entry { section, name: self.name.clone(), fields, without };
@@ -67,6 +82,19 @@ impl Login {
 }
 
 impl Exec {
+    /// With the variables that an earlier configuration gave the program: those of the same name are as they are here.
+    fn keeping(mut self, earlier: Vec<(String, String)>) -> Self {
+        let mut env = earlier;
+        for (name, value) in self.env {
+            match env.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, earlier)) => *earlier = value,
+                None => env.push((name, value)),
+            }
+        }
+        self.env = env;
+        self
+    }
+
     fn to_json(&self) -> Json {
         let Self { command, args, env } = self;
         let variables: Vec<Json> = env.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
@@ -106,7 +134,8 @@ mod tests {
     use crate::pki::Secret;
 
     fn login(user: User) -> Login {
-        Login { name: "dev.k8s.local".into(), server: "https://api.dev:6443".into(), ca: "CA\n".into(), user }
+        let cluster = "dev.k8s.local".to_owned();
+        Login { name: cluster.clone(), cluster, server: "https://api.dev:6443".into(), ca: "CA\n".into(), user }
     }
 
     fn exec(profile: Option<&str>) -> User {
@@ -156,16 +185,27 @@ mod tests {
     }
 
     #[test]
-    fn the_profile_is_that_of_the_last_time() {
+    fn the_profile_is_that_of_the_last_time_that_there_was_one_and_other_variables_stay() {
         let mut kubeconfig = Kubeconfig::new();
-        put(&mut kubeconfig, exec(None));
+        let again = |kubeconfig: &mut Kubeconfig, profile| {
+            let login = login(exec(profile)).keeping(kubeconfig.credential_environment("dev.k8s.local"));
+            login.entries().iter().for_each(|entry| kubeconfig.put(entry).unwrap());
+        };
+        again(&mut kubeconfig, None);
         let without = kubeconfig.as_str().to_owned();
-        put(&mut kubeconfig, exec(Some("acme dev")));
+        again(&mut kubeconfig, Some("acme dev"));
         let with = "      env:\n      - name: AWS_PROFILE\n        value: \"acme dev\"\n";
-        assert_eq!(kubeconfig.as_str(), without.replace("      env: null\n", with));
-        put(&mut kubeconfig, exec(Some("prod")));
-        assert!(kubeconfig.as_str().contains("        value: prod\n") && !kubeconfig.as_str().contains("acme dev"));
-        put(&mut kubeconfig, exec(None));
-        assert_eq!(kubeconfig.as_str(), without);
+        let text = without.replace("      env: null\n", with);
+        assert_eq!(kubeconfig.as_str(), text);
+        again(&mut kubeconfig, None);
+        assert_eq!(kubeconfig.as_str(), text);
+        let added = text.replace(with, &format!("{with}      - name: HTTPS_PROXY # mine\n        value: http://proxy\n"));
+        let mut kubeconfig = Kubeconfig::parse(added.as_bytes()).unwrap();
+        again(&mut kubeconfig, None);
+        assert_eq!(kubeconfig.as_str(), added);
+        again(&mut kubeconfig, Some("prod"));
+        let env = [("AWS_PROFILE", "prod"), ("HTTPS_PROXY", "http://proxy")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(kubeconfig.credential_environment("dev.k8s.local"), env);
     }
 }

@@ -1,9 +1,9 @@
 //! One file of kubectl's configuration on disk: read, locked as kubectl locks it, and replaced as a whole.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -112,30 +112,107 @@ fn target(path: &Path) -> Result<PathBuf, FilesError> {
     Err(failed(io::Error::other("too many levels of symbolic links")))
 }
 
-/// Puts `content` in the place of a file, for its owner's eyes only: whoever reads it sees the old content or the new one. Symlinks stay.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), FilesError> {
-    let target = target(path)?;
-    let failed = |source| FilesError::Io { action: "write", path: path.to_owned(), source };
-    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut incoming = OsString::from(".");
-    incoming.push(target.file_name().unwrap_or_default());
-    incoming.push(format!(".{:08x}", rand::random::<u32>()));
-    let incoming = directory.join(incoming);
-    let written = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&incoming)?;
-        // Root changes files of others (`sudo`), who want to go on reading them.
-        if let Ok(old) = fs::metadata(&target)
-            && old.uid() != file.metadata()?.uid()
-        {
-            fchown(&file, Some(old.uid()), Some(old.gid()))?;
+/// The new content of a file, beside it, for its owner's eyes only. Dropping it leaves the file as it is.
+#[derive(Debug)]
+pub(super) struct Incoming<'a> {
+    path: &'a Path,
+    /// Where symlinks lead; they stay.
+    target: PathBuf,
+    incoming: PathBuf,
+    content: &'a [u8],
+}
+
+impl<'a> Incoming<'a> {
+    pub(super) fn write(path: &'a Path, content: &'a [u8]) -> Result<Self, FilesError> {
+        let target = target(path)?;
+        let mut name = OsString::from(".");
+        name.push(target.file_name().unwrap_or_default());
+        name.push(format!(".{:08x}", rand::random::<u32>()));
+        let new = Self { path, incoming: directory(&target).join(name), target, content };
+        let written = || -> io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new.incoming)?;
+            // Root changes files of others (`sudo`), who want to go on reading them.
+            if let Ok(old) = fs::metadata(&new.target)
+                && old.uid() != file.metadata()?.uid()
+            {
+                fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            }
+            file.write_all(content)?;
+            file.sync_all()
+        };
+        written().map_err(|error| new.failed(error))?;
+        Ok(new)
+    }
+
+    /// Puts it in the place of the file: whoever reads that sees the old content or the new one.
+    pub(super) fn put_in_place(self) -> Result<(), FilesError> {
+        self.put_in_place_by(|from, to| fs::rename(from, to))
+    }
+
+    fn put_in_place_by(self, rename: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<(), FilesError> {
+        let done = match rename(&self.incoming, &self.target) {
+            // A file that is mounted by itself, as in development containers, can only be written to, as kubectl does.
+            Err(error) if matches!(error.kind(), ErrorKind::ResourceBusy | ErrorKind::CrossesDevices) => self.write_through(),
+            renamed => renamed.and_then(|()| File::open(directory(&self.target))?.sync_all()),
+        };
+        done.map_err(|error| self.failed(error))
+    }
+
+    fn write_through(&self) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(&self.target)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.set_len(0)?;
+        file.write_all(self.content)?;
+        file.sync_all()
+    }
+
+    fn failed(&self, source: io::Error) -> FilesError {
+        FilesError::Io { action: "write", path: self.path.to_owned(), source }
+    }
+}
+
+impl Drop for Incoming<'_> {
+    fn drop(&mut self) {
+        // It is there no more where it is in place.
+        let _ = fs::remove_file(&self.incoming);
+    }
+}
+
+fn directory(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_nothing_can_take_the_place_of_is_written_to() {
+        for kind in [ErrorKind::ResourceBusy, ErrorKind::CrossesDevices] {
+            let directory = TempDir::new().unwrap();
+            let path = directory.path().join("config");
+            fs::write(&path, "what was there, and is longer").unwrap();
+            let inode = fs::metadata(&path).unwrap().ino();
+            let incoming = Incoming::write(&path, b"new").unwrap();
+            incoming.put_in_place_by(|_, _| Err(io::Error::from(kind))).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+            let metadata = fs::metadata(&path).unwrap();
+            assert_eq!((metadata.ino(), metadata.mode() & 0o777), (inode, 0o600));
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         }
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&incoming, &target)?;
-        File::open(directory)?.sync_all()
-    };
-    written().map_err(|error| {
-        let _ = fs::remove_file(&incoming);
-        failed(error)
-    })
+    }
+
+    #[test]
+    fn what_is_not_put_in_place_leaves_nothing() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("config");
+        fs::write(&path, "old").unwrap();
+        let incoming = Incoming::write(&path, b"new").unwrap();
+        incoming.put_in_place_by(|_, _| Err(io::Error::from(ErrorKind::PermissionDenied))).unwrap_err();
+        drop(Incoming::write(&path, b"new").unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
 }

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -97,8 +98,7 @@ pub enum OutputFormat {
     Table,
     Json,
     Yaml,
-    /// A stream of changes, a JSON document on each line: for `validate` only, whose help tells of it.
-    #[value(hide = true)]
+    /// A stream of changes, a JSON document on each line; `validate` only
     Ndjson,
 }
 
@@ -214,6 +214,7 @@ pub enum GetCommand {
     /// List the clusters of the state store
     ///
     /// One whose spec cannot be read is listed too, as unreadable.
+    #[command(alias = "cluster")]
     Clusters,
 
     /// Print the spec of a cluster with every default filled in
@@ -224,23 +225,23 @@ pub enum GetCommand {
 
     /// List the control-plane slots and node groups of a cluster
     ///
-    /// RUNNING is how many instances run of those that Auto Scaling wants; where there are fewer and AWS gives a reason, it
-    /// follows the table. TEMPLATE is the version of the launch template, and how many instances are of an earlier one.
-    #[command(after_long_help = examples::GET_GROUPS)]
+    /// RUNNING is how many instances run of those that Auto Scaling wants, READY how many of them are Ready nodes; where there are
+    /// fewer than wanted and AWS gives a reason, it follows the table. TEMPLATE is the version of the launch template, and how many instances are of an earlier one.
+    #[command(alias = "group", after_long_help = examples::GET_GROUPS)]
     Groups(NameArgs),
 
     /// List the instances of a cluster, and where they stand
     ///
     /// STATE is that of the Kubernetes node where the API answers; of an instance that is not a node yet, the step of its boot;
     /// otherwise that of EC2. A node has the name of its instance.
-    #[command(after_long_help = examples::GET_INSTANCES)]
+    #[command(alias = "instance", after_long_help = examples::GET_INSTANCES)]
     Instances(InstancesArgs),
 
     /// List everything that a cluster is made of in AWS
     ///
-    /// ID is what the search box of AWS's console finds. STATE is `ok`, `drifted` (it differs from the spec), `missing`, or
+    /// ID is what the search box of AWS's console finds. STATE is `ok`, `drifted` (what follows differs from the spec), `missing`, or
     /// `surplus` (the spec has none; `update` removes it).
-    #[command(after_long_help = examples::GET_RESOURCES)]
+    #[command(alias = "resource", after_long_help = examples::GET_RESOURCES)]
     Resources(NameArgs),
 
     /// Draw a cluster: network, load balancer, control planes and groups
@@ -250,18 +251,23 @@ pub enum GetCommand {
     Topology(TopologyArgs),
 
     /// List the snapshots of a cluster's etcd, the newest first
+    #[command(alias = "backup")]
     Backups(NameArgs),
     /// List the specs that a cluster has had, the newest first
     ///
     /// Each line says when which spec was applied, by whom and with which version of kclust, and how many lines of it were
-    /// added and removed. `kclust update --from-history N` brings one back.
-    History(NameArgs),
+    /// added and removed; --diff shows them. `kclust update --from-history N` brings one back.
+    History(HistoryArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct InstancesArgs {
     #[command(flatten)]
     pub name: NameArgs,
+
+    /// List the instances of this slot or node group only; may be repeated
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
 
     /// Go on and show changes, until Ctrl-C
     ///
@@ -273,6 +279,18 @@ pub struct InstancesArgs {
     /// With --watch, time between two looks
     #[arg(long, value_name = "DURATION", default_value = "5s", requires = "watch", value_parser = duration)]
     pub interval: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    pub name: NameArgs,
+
+    /// Show the lines that each revision added and removed
+    ///
+    /// They are those of the spec with every default filled in. With -o json and -o yaml they are always there.
+    #[arg(long)]
+    pub diff: bool,
 }
 
 #[derive(Debug, Args)]
@@ -381,7 +399,7 @@ pub struct ValidateArgs {
     /// Wait until the cluster is healthy, at most so long
     ///
     /// Ends at once when it is. Progress goes to standard error, the last result to standard output; `-o ndjson` writes every check
-    /// that changes as well.
+    /// that changes as well, and ends with exit code 4 when its reader goes away.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub wait: Option<Duration>,
 
@@ -473,14 +491,25 @@ pub struct KubeconfigArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub admin: Option<Duration>,
 
+    /// Name of the context, instead of the cluster's
+    #[arg(long, value_name = "CONTEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub context: Option<String>,
+
     /// Leave the current context as it is
     #[arg(long)]
     pub keep_context: bool,
 
+    /// Write over a context of this name that is of another cluster
+    ///
+    /// Its authority and its credentials are gone then. A context that kclust wrote for an earlier cluster of the same name is written
+    /// over without it.
+    #[arg(long)]
+    pub force: bool,
+
     /// Take the context out again, with its cluster and its user
     ///
     /// Needs NAME, and neither AWS nor the state store.
-    #[arg(long, requires = "name", conflicts_with_all = ["admin", "keep_context"])]
+    #[arg(long, requires = "name", conflicts_with_all = ["admin", "keep_context", "force"])]
     pub remove: bool,
 }
 

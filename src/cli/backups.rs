@@ -6,35 +6,41 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::listing;
+use super::table::{Cell, Column, table};
 use crate::ops::{Before, RestorePlan, SlotState};
+use crate::plan::TextStyle;
 use crate::store::EtcdSnapshot;
 
 /// Where slots mount the volume of etcd's data.
 const KEPT_BELOW: &str = "/var/lib/etcd/";
 
-/// Headings of the columns of [`snapshot_table`].
-const HEADINGS: [&str; 5] = ["TIME", "AGE", "REVISION", "SIZE", "KEY"];
+const COLUMNS: [Column; 5] = [
+    Column::text("TIME (UTC)"),
+    Column::number("AGE"),
+    Column::number("REVISION"),
+    Column::number("SIZE"),
+    Column::text("SNAPSHOT"),
+];
 
 pub fn snapshot_json(snapshot: &EtcdSnapshot) -> Json {
     let EtcdSnapshot { key, taken_at, revision, bytes } = snapshot;
     json!({ "key": key, "time": taken_at, "revision": revision, "bytes": bytes })
 }
 
-/// One line for each snapshot, in their order.
-pub fn snapshot_table(snapshots: &[EtcdSnapshot], now: Timestamp) -> String {
-    let cells = |snapshot: &EtcdSnapshot| {
+/// One line for each snapshot, in their order. `SNAPSHOT` is what `restore --from` takes.
+pub fn snapshot_table(snapshots: &[EtcdSnapshot], now: Timestamp, style: TextStyle) -> String {
+    let row = |snapshot: &EtcdSnapshot| {
         let EtcdSnapshot { key, taken_at, revision, bytes } = snapshot;
-        let age = age(Duration::try_from(now.duration_since(*taken_at)).unwrap_or_default());
-        [time(*taken_at), age, revision.to_string(), size(*bytes), key.clone()]
+        vec![
+            Cell::from(taken_at.strftime("%Y-%m-%d %H:%M")),
+            Cell::from(listing::age(*taken_at, now)),
+            Cell::from(revision),
+            Cell::from(size(*bytes)),
+            Cell::from(key.rsplit('/').next().unwrap_or(key)),
+        ]
     };
-    let rows: Vec<[String; 5]> = [HEADINGS.map(str::to_owned)].into_iter().chain(snapshots.iter().map(cells)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
-    let (times, ages, revisions, sizes) = (width(0), width(1), width(2), width(3));
-    let mut text = String::new();
-    for [time, age, revision, size, key] in &rows {
-        let _ = writeln!(text, "{time:<times$}  {age:>ages$}  {revision:>revisions$}  {size:>sizes$}  {key}");
-    }
-    text
+    table(&COLUMNS, &snapshots.iter().map(row).collect::<Vec<_>>(), style)
 }
 
 pub fn plan_json(plan: &RestorePlan) -> Json {
@@ -213,13 +219,15 @@ mod tests {
         }
     }
 
+    const STYLE: TextStyle = TextStyle { color: false, unicode: true, width: 80 };
+
     #[test]
     fn snapshots_are_a_table() {
         let snapshots = [snapshot("2026-11-26T22:15:00Z", 12_345, 4_404_019), snapshot("2026-11-20T02:00:00Z", 9, 900)];
-        insta::assert_snapshot!(snapshot_table(&snapshots, at("2026-11-26T22:16:00Z")), @r"
-        TIME                          AGE  REVISION     SIZE  KEY
-        2026-11-26 22:15:00 UTC     1 min     12345  4.1 MiB  backups/etcd/20261126T221500Z-r12345.db.zst
-        2026-11-20 02:00:00 UTC  6 d 20 h         9    900 B  backups/etcd/20261120T020000Z-r9.db.zst
+        insta::assert_snapshot!(snapshot_table(&snapshots, at("2026-11-26T22:16:00Z"), STYLE), @r"
+        TIME (UTC)          AGE  REVISION     SIZE  SNAPSHOT
+        2026-11-26 22:15     1m     12345  4.1 MiB  20261126T221500Z-r12345.db.zst
+        2026-11-20 02:00  6d20h         9    900 B  20261120T020000Z-r9.db.zst
         ");
     }
 

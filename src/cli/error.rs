@@ -226,6 +226,9 @@ fn kubeconfig_words(error: &FilesError) -> Words {
         FilesError::Content { source: KubeconfigError::Unusual { .. }, .. } => {
             words.hint("nothing was changed; take its anchors and aliases out, or name another file with --out")
         }
+        FilesError::OtherCluster { .. } => words.hint(
+            "nothing was changed; write under another name with --context, into another file with --out, or over it with --force",
+        ),
     }
 }
 

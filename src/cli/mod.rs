@@ -16,8 +16,8 @@ mod terminal;
 
 pub use args::{
     BackupArgs, ChangeArgs, Cli, Command, CompletionArgs, CreateArgs, CredentialArgs, DeleteArgs, GetCommand, GlobalArgs,
-    IamPolicyArgs, InstancesArgs, KubeconfigArgs, ManArgs, NameArgs, OutputFormat, Picture, RenderArgs, RestoreArgs, SpecArgs,
-    SpecNameArgs, TopologyArgs, UpdateArgs, ValidateArgs, Verbosity,
+    HistoryArgs, IamPolicyArgs, InstancesArgs, KubeconfigArgs, ManArgs, NameArgs, OutputFormat, Picture, RenderArgs, RestoreArgs,
+    SpecArgs, SpecNameArgs, TopologyArgs, UpdateArgs, ValidateArgs, Verbosity,
 };
 pub use completion::{completion, man};
 pub use progress::Progress;

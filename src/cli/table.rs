@@ -14,22 +14,29 @@ const GAP: usize = 2;
 pub struct Column {
     head: &'static str,
     right: bool,
+    /// What has no room goes on in the next line, and is not cut.
+    wraps: bool,
     /// To how few characters its cells may be cut; `None` for what is of no use when it is cut, such as an id.
     least: Option<usize>,
 }
 
 impl Column {
     pub const fn text(head: &'static str) -> Self {
-        Self { head, right: false, least: None }
+        Self { head, right: false, wraps: false, least: None }
     }
 
     pub const fn number(head: &'static str) -> Self {
-        Self { head, right: true, least: None }
+        Self { head, right: true, wraps: false, least: None }
     }
 
     /// Its cells may be cut.
     pub const fn at_least(self, least: usize) -> Self {
         Self { least: Some(least), ..self }
+    }
+
+    /// Its cells are of no use when they are cut, and of as much in several lines.
+    pub const fn wrapped(self) -> Self {
+        Self { wraps: true, ..self }
     }
 }
 
@@ -74,6 +81,10 @@ impl Cell {
     pub fn new(text: impl AsRef<str>, tone: Tone) -> Self {
         let text: String = text.as_ref().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
         Self { text: if text.is_empty() { "-".to_owned() } else { text }, tone }
+    }
+
+    pub fn painted(&self, style: TextStyle) -> String {
+        self.tone.paint(&self.text, style)
     }
 
     /// `-` where there is nothing.
@@ -123,16 +134,27 @@ fn lines(columns: &[Column], rows: &[Vec<Cell>], widths: &[usize], style: TextSt
     let mut text = String::new();
     let head: Vec<Cell> = columns.iter().map(|column| Cell::from(column.head)).collect();
     for row in std::iter::once(&head).chain(rows) {
-        let mut blanks = 0;
-        for ((column, cell), &room) in columns.iter().zip(row).zip(widths) {
-            let cut = cut(&cell.text, room, style);
-            let rest = room.saturating_sub(width(&cut));
-            let (before, after) = if column.right { (rest, 0) } else { (0, rest) };
-            // Blanks are written when something follows them: no line ends with one.
-            let _ = write!(text, "{:1$}{2}", "", blanks + before, cell.tone.paint(&cut, style));
-            blanks = after + GAP;
+        let parts = |((column, cell), &room): ((&Column, &Cell), &usize)| match column.wraps {
+            true => wrap(&cell.text, room),
+            false => vec![cut(&cell.text, room, style)],
+        };
+        let cells: Vec<Vec<String>> = columns.iter().zip(row).zip(widths).map(parts).collect();
+        for line in 0..cells.iter().map(Vec::len).max().unwrap_or_default() {
+            let mut blanks = 0;
+            for (((column, cell), parts), &room) in columns.iter().zip(row).zip(&cells).zip(widths) {
+                let part = parts.get(line).map(String::as_str).unwrap_or_default();
+                let rest = room.saturating_sub(width(part));
+                let (before, after) = if column.right { (rest, 0) } else { (0, rest) };
+                if part.is_empty() {
+                    blanks += rest + GAP;
+                    continue;
+                }
+                // Blanks are written when something follows them: no line ends with one.
+                let _ = write!(text, "{:1$}{2}", "", blanks + before, cell.tone.paint(part, style));
+                blanks = after + GAP;
+            }
+            text.push('\n');
         }
-        text.push('\n');
     }
     text
 }
@@ -222,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn what_must_not_be_cut_goes_on_in_the_next_line() {
+        let columns = [Column::text("NAME").at_least(12).wrapped(), Column::text("STATE")];
+        let row = |source: &str| vec![format!("control-plane:Cilium VXLAN from {source}").into(), "ok".into()];
+        insta::assert_snapshot!(table(&columns, &[row("nodes"), row("api")], TextStyle { width: 27, ..PLAIN }), @r"
+        NAME                  STATE
+        control-plane:Cilium  ok
+        VXLAN from nodes
+        control-plane:Cilium  ok
+        VXLAN from api
+        ");
+    }
+
+    #[test]
     fn on_a_narrow_terminal_each_row_is_a_block() {
         insta::assert_snapshot!(at(30), @r"
         NAME   workers
@@ -256,10 +291,12 @@ mod tests {
         fn no_line_is_wider_than_the_terminal(
             width in 20_usize..120,
             unicode: bool,
+            wraps: bool,
             cells in proptest::collection::vec(proptest::collection::vec(".{0,60}", 4), 1..6),
         ) {
             let rows: Vec<Vec<Cell>> = cells.iter().map(|row| row.iter().map(Cell::from).collect()).collect();
-            let text = table(&COLUMNS, &rows, TextStyle { color: false, unicode, width });
+            let columns = COLUMNS.map(|column| if wraps { column.wrapped() } else { column });
+            let text = table(&columns, &rows, TextStyle { color: false, unicode, width });
             for line in text.lines() {
                 prop_assert!(super::width(line) <= width, "{}: {line}", super::width(line));
                 prop_assert!(!line.chars().any(char::is_control));

@@ -2,6 +2,7 @@
 
 mod lists;
 mod pods;
+mod proxy;
 pub mod tls;
 pub mod watch;
 mod workloads;
@@ -14,12 +15,12 @@ use ::kube::config::AuthInfo;
 use ::kube::{Client, Config, Error};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hyper_util::client::proxy::matcher::Matcher;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::pki::ClientCertificate;
 
+use self::proxy::proxy_for;
 use super::{KubernetesView, Pod, System};
 
 /// The API answers a handshake at once or is not there: a longer wait only delays the person who asked.
@@ -55,9 +56,18 @@ impl Patience {
     }
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// What the cluster itself runs as well: its pods, and what waits for a node.
+    Everything,
+    /// Version and nodes, however much else there is.
+    Nodes,
+}
+
 /// What the API says of the cluster.
-pub async fn view(server: Server<'_>, patience: Patience) -> KubernetesView {
-    match tokio::time::timeout(patience.whole, ask(server, patience)).await {
+pub async fn view(server: Server<'_>, asked: Asked, patience: Patience) -> KubernetesView {
+    match tokio::time::timeout(patience.whole, ask(server, asked, patience)).await {
         Ok(Ok(view)) => view,
         Ok(Err(failure)) => failure.into_view(server.url.to_owned(), patience),
         Err(_) => Failure::Slow.into_view(server.url.to_owned(), patience),
@@ -110,11 +120,16 @@ async fn patiently<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F)
     ask().await
 }
 
-async fn ask(server: Server<'_>, patience: Patience) -> Result<KubernetesView, Failure> {
+async fn ask(server: Server<'_>, asked: Asked, patience: Patience) -> Result<KubernetesView, Failure> {
     let client = connect(server, patience.connect(), patience.silence).await?;
     let seen = async { tokio::try_join!(patiently(|| client.apiserver_version()), lists::nodes(&client)) };
-    let mut looks = workloads::Looks::default();
-    let (seen, system) = tokio::join!(seen, system(&client, &mut looks, pods::pending(&client)));
+    let system = async {
+        match asked {
+            Asked::Everything => system(&client, &mut workloads::Looks::default(), pods::pending(&client)).await,
+            Asked::Nodes => System::not_asked(),
+        }
+    };
+    let (seen, system) = tokio::join!(seen, system);
     let (version, nodes) = seen.map_err(|error| explain(&error))?;
     let (address, version) = (server.url.to_owned(), version.git_version);
     Ok(KubernetesView::Reachable { address, version, nodes: nodes.items, system })
@@ -160,8 +175,7 @@ fn config(server: Server<'_>, connect_timeout: Duration, silence: Duration) -> R
     config.read_timeout = Some(silence);
     // A connection that nobody has used for a while has not been silent.
     config.reset_reader_on_write = true;
-    // As kubectl takes it: `HTTPS_PROXY`, `NO_PROXY`.
-    config.proxy_url = Matcher::from_env().intercept(&config.cluster_url).map(|proxy| proxy.uri().clone());
+    config.proxy_url = proxy_for(&config.cluster_url).map_err(Failure::Unreachable)?.map(|proxy| proxy.url);
     // What is wanted is the state as it is, a 503 included.
     config.default_retry = false;
     Ok(config)
@@ -169,7 +183,7 @@ fn config(server: Server<'_>, connect_timeout: Duration, silence: Duration) -> R
 
 /// Whether the API is reached through a proxy, which then looks names up itself.
 pub fn is_behind_proxy(url: &str) -> bool {
-    url.parse().is_ok_and(|url| Matcher::from_env().intercept(&url).is_some())
+    url.parse().is_ok_and(|url| !matches!(proxy_for(&url), Ok(None)))
 }
 
 /// Nothing was asked, because what was stored cannot be used to ask.

@@ -23,7 +23,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn view_of(url: &str, ca: &str, client: &ClientCertificate, timeout: Duration) -> KubernetesView {
-    view(Server { url, name: None, ca, client }, Patience { silence: timeout, whole: timeout }).await
+    view(Server { url, name: None, ca, client }, Asked::Everything, Patience { silence: timeout, whole: timeout }).await
 }
 
 fn authority(seed: u64) -> Authority {
@@ -332,8 +332,24 @@ async fn one_that_is_slow_is_waited_for_while_it_answers() {
     let ca = authority(1);
     let server = serve_after(page, tls(&ca, "127.0.0.1"), healthy).await;
     let server = Server { url: &server, name: None, ca: &ca.certificate, client: &client_of(&ca) };
-    let view = view(server, Patience { silence, whole: Duration::from_secs(60) }).await;
+    let view = view(server, Asked::Everything, Patience { silence, whole: Duration::from_secs(60) }).await;
     assert!(matches!(view, KubernetesView::Reachable { .. }), "{view:?}");
+}
+
+/// Whoever lists instances wants no pods: tens of thousands of them may wait for a node.
+#[tokio::test]
+async fn one_that_is_asked_for_nodes_is_asked_for_nothing_else() {
+    let only = |path: &str| match path.split(['?', '/']).any(|part| part == "version" || part == "nodes") {
+        true => healthy(path),
+        false => panic!("{path} was asked for"),
+    };
+    let ca = authority(1);
+    let server = serve(tls(&ca, "127.0.0.1"), only).await;
+    let server = Server { url: &server, name: None, ca: &ca.certificate, client: &client_of(&ca) };
+    let seen = view(server, Asked::Nodes, Patience { silence: PATIENCE, whole: PATIENCE }).await;
+    let KubernetesView::Reachable { nodes, system, .. } = seen else { panic!("{seen:?}") };
+    assert!(!nodes.is_empty());
+    assert_eq!(system, System::not_asked());
 }
 
 fn status(code: u16, message: &str) -> (u16, serde_json::Value) {

@@ -58,6 +58,15 @@ pub struct System {
     pub pending: Result<Vec<Pod>, String>,
 }
 
+impl System {
+    /// Of an API that was asked for its nodes only.
+    pub fn not_asked() -> Self {
+        const REASON: &str = "it was asked for its nodes only";
+        let reason = || REASON.to_owned();
+        Self { failing: Err(reason()), workloads: Err(reason()), control_plane: Err(reason()), pending: Err(reason()) }
+    }
+}
+
 /// A deployment or daemon set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {

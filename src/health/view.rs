@@ -12,8 +12,10 @@ use super::report::{Check, CheckStatus, Node, Report, Status};
 const NAME_COLUMN: usize = 24;
 /// Width of `unknown` and `skipped`.
 const STATUS_COLUMN: usize = 7;
-/// Messages are never squeezed below this, whatever the terminal.
+/// Messages are not squeezed below this: on a narrower terminal they stand below the name of their check.
 const NARROWEST: usize = 24;
+/// How far in they stand then.
+const INDENT: usize = 2;
 /// With more nodes than this, only those that are not Ready are listed, and no more of them: the rest would scroll the answer away.
 const NODES_SHOWN: usize = 50;
 /// Checks that the closing sentence names: the table above it has them all.
@@ -25,7 +27,8 @@ impl Report {
         let mut text = String::new();
         let column = self.checks.iter().map(|check| width(&check.name)).filter(|width| *width <= NAME_COLUMN).max();
         let column = column.unwrap_or(0).max("CHECK".len());
-        let _ = writeln!(text, "{:<column$}  {:<STATUS_COLUMN$}  MESSAGE", "CHECK", "STATUS");
+        let message = if below(column, style) { "" } else { "  MESSAGE" };
+        let _ = writeln!(text, "{:<column$}  {:<STATUS_COLUMN$}{message}", "CHECK", "STATUS");
         for check in &self.checks {
             write_check(&mut text, check, column, style);
         }
@@ -63,6 +66,11 @@ impl Report {
     }
 }
 
+/// Beside the names of the checks there is no room for what they say.
+fn below(column: usize, style: TextStyle) -> bool {
+    style.width < column + STATUS_COLUMN + 4 + NARROWEST
+}
+
 fn write_check(text: &mut String, check: &Check, column: usize, style: TextStyle) {
     let (word, paint) = match check.status {
         CheckStatus::Ok => ("ok", Style::new().fg_color(Some(AnsiColor::Green.into()))),
@@ -78,8 +86,9 @@ fn write_check(text: &mut String, check: &Check, column: usize, style: TextStyle
         name = "";
     }
     let _ = write!(text, "{name:<column$}  {word}");
-    let indent = column + STATUS_COLUMN + 4;
-    let room = style.width.saturating_sub(indent).max(NARROWEST);
+    let below = below(column, style);
+    let indent = if below { INDENT } else { column + STATUS_COLUMN + 4 };
+    let room = style.width.saturating_sub(indent).max(1);
     let mut lines = wrap(&check.message, room);
     // Findings stand two columns in, and their own continuation lines four, so that it is plain where each begins.
     let mut add = |mark: &str, text: &str| {
@@ -99,9 +108,12 @@ fn write_check(text: &mut String, check: &Check, column: usize, style: TextStyle
     if let Some(todo) = &check.todo {
         add(if style.unicode { "  → " } else { "  > " }, todo);
     }
+    if below {
+        text.push('\n');
+    }
     for (index, line) in lines.iter().enumerate() {
         let _ = match index {
-            0 => writeln!(text, "  {line}"),
+            0 if !below => writeln!(text, "  {line}"),
             _ => writeln!(text, "{:indent$}{line}", ""),
         };
     }
@@ -123,7 +135,11 @@ fn write_nodes(text: &mut String, nodes: &[Node], style: TextStyle) {
         let longer = usize::from(columns[1] > columns[0]);
         columns[longer] -= 1;
     }
-    if !rows.is_empty() {
+    let fits = columns.iter().sum::<usize>() + 2 * (columns.len() - 1) <= style.width;
+    if !fits {
+        let blocks = rows.iter().map(|row| block(&head, row, style));
+        text.push_str(&blocks.collect::<Vec<_>>().join("\n"));
+    } else if !rows.is_empty() {
         for row in std::iter::once(&head).chain(&rows) {
             let cells: Vec<String> =
                 row.iter().zip(columns).map(|(cell, column)| format!("{:<column$}", cut(cell, column, style))).collect();
@@ -139,8 +155,21 @@ fn write_nodes(text: &mut String, nodes: &[Node], style: TextStyle) {
             unready => format!("nodes, {unready} of them not Ready"),
         };
         let more = if rows.is_empty() { "" } else { "more " };
-        let _ = writeln!(text, "{rest} {more}{words}; -o json lists them.");
+        for line in wrap(&format!("{rest} {more}{words}; -o json lists them."), style.width) {
+            let _ = writeln!(text, "{line}");
+        }
     }
+}
+
+/// `HEADING  value` on a line each.
+fn block(head: &[String; 5], row: &[String; 5], style: TextStyle) -> String {
+    let column = head.iter().map(|word| width(word)).max().unwrap_or_default();
+    let room = style.width.saturating_sub(column + 2).max(1);
+    let lines = head.iter().zip(row).flat_map(|(head, cell)| {
+        let parts = wrap(cell, room).into_iter().enumerate();
+        parts.map(move |(index, part)| format!("{:<column$}  {part}\n", if index == 0 { head.as_str() } else { "" }))
+    });
+    lines.collect()
 }
 
 fn row(node: &Node) -> [String; 5] {

@@ -15,7 +15,7 @@ pub struct Fleet {
     pub instances: Vec<InstanceStatus>,
     /// Default version of the launch template of each slot and node group.
     pub template_versions: BTreeMap<String, u64>,
-    /// What instances told last of their boot, by instance id: of those that are not Ready nodes.
-    pub boots: BTreeMap<String, NodeStatus>,
+    /// What instances told last of their boot, by instance id, or why that cannot be read: of those that are not Ready nodes.
+    pub boots: BTreeMap<String, Result<NodeStatus, String>>,
     pub kubernetes: KubernetesView,
 }

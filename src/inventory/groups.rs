@@ -34,7 +34,7 @@ pub struct Group {
     pub spot_percent: u8,
     /// Name of the autoscaling group in AWS.
     pub autoscaling_group: Option<String>,
-    /// AWS's reason, where the group is weaker than it wants to be and a scaling activity has failed.
+    /// AWS's reason, where the group is weaker than it wants to be and a scaling activity has failed; or why AWS could not be asked.
     pub problem: Option<String>,
 }
 
@@ -109,7 +109,11 @@ fn observe(group: &mut Group, status: &GroupStatus) {
     group.desired = Some(status.desired_capacity);
     group.max = Some(status.max_size);
     group.autoscaling_group = Some(status.group_name.clone());
-    group.problem = status.last_failure.clone().ok().flatten();
+    group.problem = match &status.last_failure {
+        Ok(reason) => reason.clone(),
+        Err(reason) if reason == GroupStatus::NOT_ASKED => None,
+        Err(reason) => Some(format!("why it is weak could not be asked: {reason}")),
+    };
 }
 
 fn zones_of(group: &str, instances: &[Instance]) -> Vec<String> {

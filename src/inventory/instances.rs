@@ -104,6 +104,16 @@ impl Condition {
             Self::Terminating => "terminating",
         }
     }
+
+    /// How much it needs a look: what has failed first, what is well last.
+    pub fn urgency(self) -> u8 {
+        match self {
+            Self::NotReady | Self::BootFailed | Self::Stopped => 3,
+            Self::Pending | Self::Booting | Self::NotJoined | Self::Terminating => 2,
+            Self::Booted | Self::Running => 1,
+            Self::Ready => 0,
+        }
+    }
 }
 
 /// The last word of the boot program.
@@ -157,7 +167,8 @@ fn merge(
     is_slot: impl Fn(&str) -> bool,
 ) -> Instance {
     let group = member.map(|(group, _)| group.name.clone()).or_else(|| instance.group.clone());
-    let boot = fleet.boots.get(&instance.id).map(|status| Boot {
+    let told = fleet.boots.get(&instance.id);
+    let boot = told.and_then(|told| told.as_ref().ok()).map(|status| Boot {
         step: status.step.clone(),
         since: status.since.clone(),
         error: status.error.clone().filter(|error| !error.is_empty()),
@@ -166,6 +177,8 @@ fn merge(
     let default = group.as_ref().and_then(|group| fleet.template_versions.get(group)).copied();
     let leaving = member.is_some_and(|(_, member)| member.leaves());
     let (condition, detail) = condition(&instance.state, leaving, node, boot.as_ref());
+    let unread = told.and_then(|told| told.as_ref().err());
+    let detail = detail.or_else(|| Some(format!("how its boot stands could not be read: {}", unread?)));
     let found = node.flatten();
     let control_plane = group.as_deref().is_some_and(is_slot) || found.is_some_and(|node| node.control_plane);
     Instance {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Condition, Console, Fleet, Instance, ResourceStatus, groups, instances, resources};
-use crate::cloud::World;
+use crate::cloud::{GroupStatus, World};
 use crate::health::{KubernetesView, Role};
 use crate::model::{Kind, build};
 use crate::plan::drift;
@@ -28,7 +28,7 @@ fn boot(fleet: &mut Fleet, index: usize, step: &str, error: Option<&str>) {
         since: "2026-11-26T22:16:00Z".into(),
         error: error.map(str::to_owned),
     };
-    fleet.boots.insert(instance, status);
+    fleet.boots.insert(instance, Ok(status));
 }
 
 /// How the instances are after a change, by their index in the fleet.
@@ -89,6 +89,12 @@ fn without_the_api_the_boot_tells_and_no_readiness_is_made_up() {
     assert_eq!(seen[1], (Condition::Booting, Some("joining the cluster".into())));
     assert_eq!(seen[2], (Condition::BootFailed, Some("waiting for downloads: no route".into())));
     assert_eq!(seen[3], (Condition::Running, None));
+    let unread = after(|fleet| {
+        silent(fleet);
+        let id = fleet.instances[0].id.clone();
+        fleet.boots.insert(id, Err("s3:GetObject: AccessDenied".into()));
+    });
+    assert_eq!(unread[0], (Condition::Running, Some("how its boot stands could not be read: s3:GetObject: AccessDenied".into())));
     let mut fleet = fleet();
     silent(&mut fleet);
     assert!(instances(&fleet).iter().all(|row| row.ready.is_none() && row.node.is_none()));
@@ -118,6 +124,11 @@ fn a_group_counts_what_runs_what_is_ready_and_what_is_old() {
     assert_eq!((workers.running, workers.ready, workers.desired), (2, Some(1), Some(5)));
     assert_eq!((workers.template_version, workers.outdated), (Some(2), 3));
     assert_eq!(workers.problem.as_deref(), Some("no capacity"));
+    fleet.groups[3].last_failure = Err("denied".into());
+    fleet.groups[0].last_failure = Err(GroupStatus::NOT_ASKED.into());
+    let unknown = groups(&fleet, &instances(&fleet));
+    assert_eq!(unknown[3].problem.as_deref(), Some("why it is weak could not be asked: denied"));
+    assert_eq!(unknown[0].problem, None);
     assert_eq!((rows[0].role, rows[0].zones.as_slice()), (Role::ControlPlane, ["us-east-1a".to_owned()].as_slice()));
 }
 

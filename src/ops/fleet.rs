@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use crate::cloud::{CloudError, GroupStatus, InstanceStatus};
 use crate::health::KubernetesView;
@@ -96,13 +96,13 @@ impl<'a> FleetWatch<'a> {
             boots: known,
             kubernetes,
         };
-        fleet.boots = self.boots(&fleet).await?;
+        fleet.boots = self.boots(&fleet).await;
         self.last = Some(fleet.clone());
         Ok(fleet)
     }
 
-    /// Boot statuses of the instances that are not Ready nodes.
-    async fn boots(&self, fleet: &Fleet) -> Result<BTreeMap<String, NodeStatus>, StoreError> {
+    /// Boot statuses of the instances that are not Ready nodes. One that cannot be read hides neither the others nor its instance.
+    async fn boots(&self, fleet: &Fleet) -> BTreeMap<String, Result<NodeStatus, String>> {
         let mut open: Vec<String> = instances(fleet)
             .into_iter()
             .filter(|instance| !matches!(instance.condition, Condition::Ready | Condition::Pending | Condition::Stopped))
@@ -113,26 +113,42 @@ impl<'a> FleetWatch<'a> {
         open.sort_by_cached_key(|id| std::cmp::Reverse(launched.get(id.as_str()).and_then(|instance| instance.launched_at)));
         open.truncate(BOOTS);
         // A boot that is done is told once: what comes later stands in the node's own conditions.
-        let is_done = |id: &String| fleet.boots.get(id).is_some_and(|known| known.step == BOOTED && known.error.is_none());
+        let is_done = |id: &String| {
+            fleet.boots.get(id).is_some_and(|known| known.as_ref().is_ok_and(|boot| boot.step == BOOTED && boot.error.is_none()))
+        };
         let (done, open): (Vec<String>, Vec<String>) = open.into_iter().partition(is_done);
-        let found = self.store.node_statuses_of(&open).await.into_iter();
-        let mut boots = found.map(|(id, status)| Ok((id, status?))).collect::<Result<BTreeMap<_, _>, StoreError>>()?;
+        let mut boots = read_boots(&self.store, open).await;
         boots.extend(
             done.into_iter().filter_map(|id| fleet.boots.get_key_value(&id).map(|(id, boot)| (id.clone(), boot.clone()))),
         );
-        Ok(boots)
+        boots
     }
 }
 
-/// Groups of a cluster, and why those that are weak are so: a call for each of them.
+/// Groups of a cluster, and why those that are weak are so, or why that is not known: a call for each of them.
 pub(super) async fn groups_with_reasons(aws: &dyn Aws, cluster: &Cluster) -> Result<Vec<GroupStatus>, CloudError> {
     let reasons = stream::iter(aws.groups(cluster).await?).map(|mut group| async move {
         if group.is_weak(group.min_size) {
-            group.last_failure = Ok(aws.last_failure(&group.group_name).await?);
+            group.last_failure = aws.last_failure(&group.group_name).await.map_err(|error| error.to_string());
         }
-        Ok::<_, CloudError>(group)
+        group
     });
-    reasons.buffered(CONCURRENCY).try_collect().await
+    Ok(reasons.buffered(CONCURRENCY).collect().await)
+}
+
+/// What instances told of their boot; those that told nothing are left out.
+async fn read_boots(store: &ClusterStore<'_>, instances: Vec<String>) -> BTreeMap<String, Result<NodeStatus, String>> {
+    let read = store.node_statuses_of(&instances).await.into_iter();
+    read.map(|(id, status)| (id, status.map_err(words))).collect()
+}
+
+/// The same at every look: without the id that each request has of its own.
+fn words(error: StoreError) -> String {
+    match error {
+        StoreError::Cloud { source, .. } => CloudError { request_id: None, ..source }.to_string(),
+        StoreError::Io { ref source, .. } => format!("{error}: {source}"),
+        other => other.to_string(),
+    }
 }
 
 /// Whether the API can be asked at every look.
@@ -154,4 +170,42 @@ async fn access(
     let files = store.read_pki().await.map_err(|error| error.to_string())?.ok_or("the state holds no keys of the cluster")?;
     let pki = ClusterPki::from_files(&files.0).map_err(|error| error.to_string())?;
     Ok((address, pki))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::FileStore;
+    use crate::test_support::fake_cloud::FakeCloud;
+    use crate::test_support::{example, fleet};
+
+    #[tokio::test]
+    async fn groups_are_listed_also_where_their_activities_may_not_be_seen() {
+        let cluster = example("ha-private");
+        let aws = FakeCloud::default();
+        aws.run(|running| {
+            running.groups = fleet(&cluster).groups;
+            running.groups[3].instances.clear();
+            running.denied.insert("activities");
+        });
+        let groups = groups_with_reasons(&aws, &cluster).await.unwrap();
+        let reason = groups[3].last_failure.as_ref().unwrap_err();
+        assert!(reason.contains("you are not authorized"), "{reason}");
+        assert!(groups[..3].iter().all(|group| group.last_failure == Ok(None)), "those that are not weak are not asked about");
+    }
+
+    #[tokio::test]
+    async fn a_boot_status_that_cannot_be_read_hides_no_other() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let status = directory.path().join("dev/nodes/status");
+        std::fs::create_dir_all(&status).unwrap();
+        let told = r#"{"instance": "i-1", "role": "worker", "group": "workers", "step": "done", "since": "", "error": null}"#;
+        std::fs::write(status.join("i-1.json"), told).unwrap();
+        let objects = FileStore::new(directory.path().to_owned());
+        let store = ClusterStore::new(&objects, ClusterName::parse("dev").unwrap());
+        let boots = read_boots(&store, ["i-1", "i-2?", "i-3"].map(str::to_owned).into()).await;
+        assert_eq!(boots.keys().collect::<Vec<_>>(), ["i-1", "i-2?"]);
+        assert_eq!(boots["i-1"].as_ref().unwrap().step, "done");
+        assert!(boots["i-2?"].as_ref().unwrap_err().contains("cannot be a key"), "{:?}", boots["i-2?"]);
+    }
 }

@@ -22,14 +22,20 @@ pub struct HistoryLine {
 }
 
 /// How a spec differs from the one before it that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SpecChange {
     First,
-    /// Lines of the canonical document.
-    Lines {
-        added: usize,
-        removed: usize,
-    },
+    /// Lines of the canonical document that were removed (`- `) and added (`+ `).
+    Lines(Vec<String>),
+}
+
+impl SpecChange {
+    /// How many lines were added, and how many removed.
+    pub fn counts(&self) -> Option<(usize, usize)> {
+        let Self::Lines(lines) = self else { return None };
+        let added = lines.iter().filter(|line| line.starts_with('+')).count();
+        Some((added, lines.len() - added))
+    }
 }
 
 /// The history of a cluster.
@@ -62,7 +68,8 @@ pub async fn history(objects: &dyn ObjectStore, name: &ClusterName) -> Result<Hi
     for entry in entries {
         let content = match entry.spec {
             Ok(AppliedSpec { text, revision, .. }) => {
-                let change = before.as_deref().map_or(SpecChange::First, |before| change(before, &text));
+                let change =
+                    before.as_deref().map_or(SpecChange::First, |before| SpecChange::Lines(differing_lines(before, &text)));
                 before = Some(text);
                 Ok((revision, change))
             }
@@ -74,12 +81,6 @@ pub async fn history(objects: &dyn ObjectStore, name: &ClusterName) -> Result<Hi
     }
     lines.reverse();
     Ok(History { lines, problem })
-}
-
-fn change(before: &str, text: &str) -> SpecChange {
-    let lines = differing_lines(before, text);
-    let added = lines.iter().filter(|line| line.starts_with('+')).count();
-    SpecChange::Lines { added, removed: lines.len() - added }
 }
 
 /// The spec of a revision.

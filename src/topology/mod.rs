@@ -8,6 +8,7 @@ mod drawing;
 mod html;
 mod layout;
 mod model;
+mod problems;
 mod svg;
 #[cfg(test)]
 mod tests;

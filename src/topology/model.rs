@@ -11,6 +11,8 @@ use crate::inventory::{Condition, Fleet, Group, Instance, ResourceRow, ResourceS
 use crate::model::{API, Kind, Resource, ResourceId};
 use crate::spec::{ApiEndpoint, Cluster, DnsVisibility, Nat, Scheme, SubnetRole, Topology as Topologies, Vpc, Zone, carve};
 
+use super::problems::Problem;
+
 /// What was observed of a cluster.
 pub struct Source<'a> {
     pub facts: &'a Facts,
@@ -40,6 +42,8 @@ pub enum Health {
 /// Something with an id that can be in order or not.
 #[derive(Debug, Clone)]
 pub struct Thing {
+    /// Its kind and logical name; `None` for what is somebody else's.
+    pub resource: Option<(&'static str, String)>,
     /// Id in AWS; `None` for what is missing.
     pub id: Option<String>,
     pub health: Health,
@@ -66,15 +70,8 @@ pub struct Topology {
     pub groups: Vec<GroupRow>,
     /// Instances that no group launched.
     pub strays: usize,
-}
-
-/// Something that is not as it should be.
-#[derive(Debug, Clone)]
-pub struct Problem {
-    pub health: Health,
-    pub what: String,
-    /// The reason that AWS, Kubernetes or the machine gives.
-    pub why: Option<String>,
+    /// Resources that have no place in the picture and are not as specified.
+    pub undrawn: Vec<Problem>,
 }
 
 #[derive(Debug, Clone)]
@@ -173,10 +170,11 @@ impl Cell {
         self.counts.values().sum()
     }
 
-    /// That of the worst, but not worse than weak while some are in order.
+    /// That of the worst, but not worse than weak while some are in order, or may be.
     pub fn health(&self) -> Health {
         let worst = self.counts.keys().next_back().copied().unwrap_or(Health::Idle);
-        if self.counts.contains_key(&Health::Ok) { worst.min(Health::Warning) } else { worst }
+        let some_may_work = self.counts.contains_key(&Health::Ok) || self.counts.contains_key(&Health::Unknown);
+        if some_may_work { worst.min(Health::Warning) } else { worst }
     }
 }
 
@@ -210,55 +208,26 @@ impl Topology {
                 .map(|group| group_row(group, &instances, &zones))
                 .collect(),
             strays: instances.iter().filter(|instance| instance.group.is_none()).count(),
+            undrawn: Vec::new(),
         }
-    }
-
-    /// What of all that is drawn is not as it should be, from the outside in.
-    pub fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut look = |health: Health, what: String, why: Option<String>| {
-            if matches!(health, Health::Warning | Health::Bad) {
-                problems.push(Problem { health, what, why });
-            }
-        };
-        if let Some(dns) = &self.dns {
-            look(dns.thing.health, format!("DNS record {}: {}", dns.name, dns.thing.word), None);
-        }
-        look(self.vpc.health, format!("VPC: {}", self.vpc.word), None);
-        if let Some(gateway) = &self.internet_gateway {
-            look(gateway.health, format!("Internet gateway: {}", gateway.word), None);
-        }
-        for zone in &self.zones {
-            for subnet in zone.edge.iter().chain(&zone.machines) {
-                look(subnet.thing.health, format!("{} subnet in {}: {}", subnet.role, zone.name, subnet.thing.word), None);
-            }
-            if let Some(nat) = &zone.nat {
-                look(nat.thing.health, format!("NAT gateway in {}: {}", zone.name, nat.thing.word), None);
-            }
-        }
-        if let Some(load_balancer) = &self.load_balancer {
-            look(load_balancer.thing.health, format!("Load balancer: {}", load_balancer.thing.word), None);
-        }
-        for slot in &self.slots {
-            look(slot.health, format!("Control plane {}: {}", slot.name, slot.word), slot.detail.clone());
-        }
-        for group in &self.groups {
-            look(group.health, format!("Node group {}: {}", group.name, group.word), group.problem.clone());
-        }
-        problems
+        .with_undrawn(source.resources)
     }
 }
 
 /// A resource of the cluster; `None` where it shall have none and has none.
 fn thing(source: &Source<'_>, kind: Kind, name: &str) -> Option<Thing> {
     let row = source.resources.iter().find(|row| row.kind == kind.as_str() && row.name == name)?;
-    let (health, word) = match row.status {
+    let (health, word) = resource_health(row.status);
+    Some(Thing { resource: Some((row.kind, row.name.clone())), id: row.id.clone(), health, word: word.to_owned() })
+}
+
+pub(super) fn resource_health(status: ResourceStatus) -> (Health, &'static str) {
+    match status {
         ResourceStatus::Ok => (Health::Ok, "as specified"),
         ResourceStatus::Drifted => (Health::Warning, "differs from the spec"),
         ResourceStatus::Surplus => (Health::Warning, "not in the spec"),
         ResourceStatus::Missing => (Health::Bad, "missing"),
-    };
-    Some(Thing { id: row.id.clone(), health, word: word.to_owned() })
+    }
 }
 
 fn network(source: &Source<'_>) -> Network {
@@ -389,7 +358,7 @@ fn subnets(source: &Source<'_>, zone: &Zone) -> Vec<(SubnetRole, SubnetBox)> {
             .into_iter()
             .filter(|(_, of, _)| of == zone)
             .map(|(role, of, cidr)| {
-                let missing = || Thing { id: None, health: Health::Bad, word: "missing".to_owned() };
+                let missing = || Thing { resource: None, id: None, health: Health::Bad, word: "missing".to_owned() };
                 let own = thing(source, Kind::Subnet, &subnet_name(role, of.as_str())).unwrap_or_else(missing);
                 describe(role, Some(cidr.to_string()), own)
             })
@@ -399,7 +368,8 @@ fn subnets(source: &Source<'_>, zone: &Zone) -> Vec<(SubnetRole, SubnetBox)> {
             .filter(|subnet| subnet.zone == *zone)
             .map(|subnet| {
                 let known = source.facts.network.as_ref().and_then(|network| network.subnets.get(&subnet.id));
-                let foreign = Thing { id: Some(subnet.id.clone()), health: Health::Ok, word: "not managed by kclust".to_owned() };
+                let word = "not managed by kclust".to_owned();
+                let foreign = Thing { resource: None, id: Some(subnet.id.clone()), health: Health::Ok, word };
                 describe(subnet.role, known.map(|known| known.cidr.to_string()), foreign)
             })
             .collect(),
@@ -424,7 +394,7 @@ fn slots(source: &Source<'_>, instances: &[Instance], groups: &[Group]) -> Vec<S
             Some(instance) => {
                 let (health, word) = (condition_health(instance.condition), instance.condition.word());
                 match target.filter(|target| target.state != "healthy") {
-                    Some(target) if health == Health::Ok => {
+                    Some(target) if matches!(health, Health::Ok | Health::Unknown) => {
                         (Health::Warning, format!("target {}", target.state), target.reason.clone())
                     }
                     _ => (health, word.to_owned(), instance.detail.clone()),
@@ -449,7 +419,9 @@ fn slots(source: &Source<'_>, instances: &[Instance], groups: &[Group]) -> Vec<S
 
 fn condition_health(condition: Condition) -> Health {
     match condition {
-        Condition::Ready | Condition::Booted | Condition::Running => Health::Ok,
+        Condition::Ready => Health::Ok,
+        // A machine that hangs runs, too: nobody who knows was asked.
+        Condition::Booted | Condition::Running => Health::Unknown,
         Condition::Terminating => Health::Idle,
         Condition::Pending | Condition::Booting | Condition::NotJoined => Health::Warning,
         Condition::NotReady | Condition::BootFailed | Condition::Stopped => Health::Bad,
@@ -467,15 +439,18 @@ fn group_row(group: &Group, instances: &[Instance], zones: &[String]) -> GroupRo
         })
         .collect();
     let worst = members.iter().map(|instance| condition_health(instance.condition)).max().unwrap_or(Health::Ok);
-    let good = members.iter().filter(|instance| condition_health(instance.condition) == Health::Ok).count();
+    let number = |of: Health| members.iter().filter(|instance| condition_health(instance.condition) == of).count();
+    let (good, unknown) = (number(Health::Ok), number(Health::Unknown));
     let (health, word) = match group.desired {
         None => (Health::Bad, "no group".to_owned()),
         Some(0) if members.is_empty() => (Health::Idle, "scaled to zero".to_owned()),
-        Some(desired) if good == 0 && desired > 0 => (Health::Bad, format!("none of {desired} works")),
+        Some(desired) if good + unknown == 0 && desired > 0 => (Health::Bad, format!("none of {desired} works")),
         Some(desired) if group.running < desired as usize => (Health::Warning, format!("{} of {desired} run", group.running)),
         Some(desired) if matches!(worst, Health::Warning | Health::Bad) => {
-            (Health::Warning, format!("{good} of {} work", members.len().max(desired as usize)))
+            let not_asked = if unknown > 0 { format!(", {unknown} not asked") } else { String::new() };
+            (Health::Warning, format!("{good} of {} work{not_asked}", members.len().max(desired as usize)))
         }
+        Some(_) if unknown > 0 => (Health::Unknown, format!("{unknown} of {} could not be asked", members.len())),
         Some(_) => (Health::Ok, format!("{good} of {} work", members.len())),
     };
     GroupRow {

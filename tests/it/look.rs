@@ -138,6 +138,11 @@ fn the_kubernetes_api_is_asked_for_nodes() {
     assert_eq!(conditions(&account), [("not-ready".to_owned(), json!(false)), ready(), ready()]);
     api.objects().remove("Node", |node| node["metadata"]["name"] == worker);
     assert_eq!(conditions(&account), [("booting".to_owned(), json!(false)), ready(), ready()]);
+    for request in api.requests() {
+        let path = request.path.split('?').next().unwrap();
+        assert!(["/version", "/api/v1/nodes"].contains(&path), "{path}: nobody asked for more");
+        assert!(request.user.is_some_and(|(user, _)| user.starts_with("iam:")), "audit logs tell who looked");
+    }
     api.behave(|behaviour| behaviour.every_host.silent = true);
     let unasked = || ("running".to_owned(), Json::Null);
     assert_eq!(conditions(&account), [("booting".to_owned(), Json::Null), unasked(), unasked()]);
@@ -197,6 +202,10 @@ fn a_reader_that_goes_away_ends_a_command_in_silence() {
         assert!(line.starts_with(first), "{args:?}: {line}");
         assert_eq!((code, stderr.as_str()), (0, ""), "{args:?}");
     }
+    // It waits for nodes that never come, and has no answer to whether the cluster is healthy.
+    let (line, code, stderr) = head(&account, &["validate", "--wait", "1h", "-o", "ndjson", "-q"]);
+    assert!(line.starts_with('{'), "{line}");
+    assert_eq!((code, stderr.as_str()), (4, ""));
 }
 
 #[test]
@@ -224,13 +233,25 @@ fn every_resource_can_be_found_in_the_console() {
 }
 
 #[test]
+fn instances_of_one_group_are_listed_alone() {
+    let account = with_cluster();
+    let listed = account.kclust(&["get", "instance", "--group", "workers", "-o", "json"]).expect(0).json();
+    let groups: Vec<&str> = listed.as_array().unwrap().iter().map(|instance| instance["group"].as_str().unwrap()).collect();
+    assert_eq!(groups, ["workers", "workers"]);
+    let table = account.kclust(&["get", "instances", "--group", "cp-1"]).expect(0).stdout;
+    assert_eq!(table.lines().count(), 2, "{table}");
+    let unknown = account.kclust(&["get", "instances", "--group", "wokers"]).expect(2).stderr;
+    assert!(unknown.contains("wokers") && unknown.contains("it has cp-1, workers"), "{unknown}");
+}
+
+#[test]
 fn a_picture_is_written_by_its_name() {
     let account = with_cluster();
     let svg = account.directory.path().join("cluster.svg").display().to_string();
     let html = account.directory.path().join("cluster.html").display().to_string();
     assert_eq!(account.kclust(&["get", "topology", "--out", &svg]).expect(0).stdout, format!("{svg}\n"));
     let done = account.kclust(&["get", "topology", "--out", &html, "-o", "json"]).expect(0).json();
-    assert_eq!(done, json!({ "cluster": CLUSTER, "file": html, "problems": 0 }));
+    assert_eq!(done, json!({ "cluster": CLUSTER, "file": html, "problems": 0, "unknown": 2 }));
     let (svg, html) = (std::fs::read_to_string(svg).unwrap(), std::fs::read_to_string(html).unwrap());
     for text in
         ["dev.k8s.local", "us-east-1a", "cp-1", "workers", "1 of 1 targets healthy", "2 running", "Kubernetes could not be asked"]

@@ -155,6 +155,7 @@ fn a_cluster_s_life() {
         .run(&format!("update -f {more} --yes"))
         .run("update --dry-run --detailed-exitcode")
         .run("get history")
+        .run("get history --diff")
         .run("get history -o json")
         .run("update --from-history 1 --dry-run")
         .run("update --from-history 7 --dry-run")

@@ -101,6 +101,9 @@ Examples:
   For a program that cannot run kclust:
     kclust kubeconfig prod.example.com --admin 8h --out ci.kubeconfig
 
+  Beside a context of the same name that another program wrote:
+    kclust kubeconfig prod.example.com --context prod-kclust
+
   Take the context out again:
     kclust kubeconfig --remove prod.example.com
 

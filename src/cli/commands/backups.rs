@@ -23,10 +23,7 @@ pub(super) async fn list(cli: &Cli, args: &NameArgs, streams: &mut Streams) -> R
     if snapshots.is_empty() {
         streams.tell(&format!("There are no backups of {name} yet.\n"));
     }
-    streams.print_result(&document, |_| match snapshots.is_empty() {
-        true => String::new(),
-        false => snapshot_table(&snapshots, Timestamp::now()),
-    })?;
+    streams.print_result(&document, |terminal| snapshot_table(&snapshots, Timestamp::now(), terminal.stdout))?;
     Ok(exit::DONE)
 }
 
@@ -42,7 +39,8 @@ pub(super) async fn backup(cli: &Cli, args: &BackupArgs, streams: &mut Streams) 
     };
     progress.clear();
     let snapshot = taken?;
-    streams.print_result(&snapshot_json(&snapshot), |_| snapshot_table(std::slice::from_ref(&snapshot), Timestamp::now()))?;
+    let snapshots = std::slice::from_ref(&snapshot);
+    streams.print_result(&snapshot_json(&snapshot), |terminal| snapshot_table(snapshots, Timestamp::now(), terminal.stdout))?;
     Ok(exit::DONE)
 }
 

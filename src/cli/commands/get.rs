@@ -10,9 +10,10 @@ use crate::apply::Stop;
 use crate::cli::error::{CliError, exit};
 use crate::cli::listing::{cluster_document, cluster_table, group_table, instance_table, resource_table};
 use crate::cli::{Cli, InstancesArgs, NameArgs, OutputFormat, Progress, Terminal};
+use crate::cloud::Identity;
 use crate::health::KubernetesView;
-use crate::health::kube::Patience;
-use crate::inventory::{self, Console, Fleet};
+use crate::health::kube::{Asked, Patience};
+use crate::inventory::{self, Console, Fleet, Instance};
 use crate::ops::{self, ClusterEntry, Environment, FleetWatch, OpsError, StateRoot, cluster_entries, cluster_spec};
 use crate::spec::{ClusterName, to_yaml};
 
@@ -21,9 +22,13 @@ use super::operator::Terminals;
 use super::session::{Session, Store};
 use super::validate::OverHttps;
 
-/// For the Kubernetes API: what AWS says is worth showing without it.
-pub(super) const API: OverHttps =
-    OverHttps { patience: Patience { silence: Duration::from_secs(5), whole: Duration::from_secs(5) }, resolver: None };
+/// For the Kubernetes API: what AWS says is worth showing without it, but thousands of nodes take their time.
+const PATIENCE: Patience = Patience { silence: Duration::from_secs(5), whole: Duration::from_secs(20) };
+
+/// The Kubernetes API, for its nodes only.
+pub(super) fn api(identity: &Identity) -> OverHttps {
+    OverHttps { user: ops::user_of_identity(&identity.arn), asked: Asked::Nodes, patience: PATIENCE, resolver: None }
+}
 
 /// Does something with AWS and the state that changes nothing.
 pub(super) async fn looking<T>(
@@ -89,10 +94,11 @@ pub(super) async fn groups(cli: &Cli, args: &NameArgs, streams: &mut Streams) ->
 
 pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let fleet = fleet(cli, args.name.name.as_ref(), false, streams).await?;
-    let instances = inventory::instances(&fleet);
+    let instances = instances_of(&fleet, &args.groups)?;
     if !cli.global.quiet {
         if instances.is_empty() {
-            streams.tell(&format!("No instances found of {}.\n", fleet.cluster.name));
+            let groups = if args.groups.is_empty() { String::new() } else { format!(", {}", args.groups.join(", ")) };
+            streams.tell(&format!("No instances found of {}{groups}.\n", fleet.cluster.name));
         } else if let Some(reason) = unasked(&fleet) {
             streams.tell(&format!("The Kubernetes API could not be asked: {reason}\n"));
         }
@@ -114,10 +120,24 @@ pub(super) async fn resources(cli: &Cli, args: &NameArgs, streams: &mut Streams)
     Ok(exit::DONE)
 }
 
+/// The instances of these groups; of all where none is named.
+pub(super) fn instances_of(fleet: &Fleet, groups: &[String]) -> Result<Vec<Instance>, OpsError> {
+    let mut instances = inventory::instances(fleet);
+    let known = || inventory::groups(fleet, &instances).into_iter().map(|group| group.name).collect::<Vec<_>>();
+    if let Some(unknown) = groups.iter().find(|group| !known().contains(group)) {
+        let (cluster, group) = (fleet.cluster.name.to_string(), unknown.clone());
+        return Err(OpsError::NoSuchGroup { cluster, group, known: known() });
+    }
+    if !groups.is_empty() {
+        instances.retain(|instance| instance.group.as_ref().is_some_and(|group| groups.contains(group)));
+    }
+    Ok(instances)
+}
+
 /// One look at what runs.
 async fn fleet(cli: &Cli, name: Option<&ClusterName>, reasons: bool, streams: &Streams) -> Result<Fleet, CliError> {
     looking(cli, name, streams.terminal, async |environment, name, _| {
-        FleetWatch::open(environment, name, &API).await?.look(reasons).await
+        FleetWatch::open(environment, name, &api(&environment.identity)).await?.look(reasons).await
     })
     .await
 }

@@ -45,10 +45,16 @@ pub(super) async fn kubeconfig(cli: &Cli, args: &KubeconfigArgs, streams: &mut S
             (User::Certificate(certificate), Some(end))
         }
     };
-    let login = Login { name: name.to_string(), server: endpoint.server, ca: endpoint.pki.kubernetes.certificate, user };
+    let login = Login {
+        name: args.context.clone().unwrap_or_else(|| name.to_string()),
+        cluster: name.to_string(),
+        server: endpoint.server,
+        ca: endpoint.pki.kubernetes.certificate,
+        user,
+    };
     match args.out.as_deref() {
         Some(path) if path == Path::new("-") => print(&login, args.keep_context, streams),
-        out => merge(&login, expires, out, args.keep_context, streams),
+        out => merge(&login, expires, out, args, streams),
     }
 }
 
@@ -89,18 +95,22 @@ fn merge(
     login: &Login,
     expires: Option<Timestamp>,
     out: Option<&Path>,
-    keep_context: bool,
+    args: &KubeconfigArgs,
     streams: &mut Streams,
 ) -> Result<u8, CliError> {
     let name = &login.name;
     let files = surroundings::files(out)?;
+    surroundings::hold_interrupts();
     let ((path, current), written) = files.change(|opened| {
+        if !args.force {
+            opened.check_is_own(login)?;
+        }
         let mut path = PathBuf::new();
-        for entry in login.entries() {
+        for entry in login.clone().keeping(opened.environment(login)).entries() {
             // That of the context, which comes last.
             path = opened.put(&entry)?;
         }
-        if !keep_context {
+        if !args.keep_context {
             opened.set_current_context(name)?;
         }
         Ok((path, opened.current_context() == Some(name)))
@@ -144,15 +154,17 @@ fn remove(args: &KubeconfigArgs, streams: &mut Streams) -> Result<u8, CliError> 
         });
     }
     surroundings::cache().forget(name);
+    let context = args.context.as_deref().unwrap_or(name.as_str());
     let files = surroundings::files(args.out.as_deref())?;
     let opened = files.read()?;
-    let is_there = Section::ALL.iter().any(|section| opened.has(*section, name.as_str()));
-    let (found, written) = if is_there { files.change(|opened| opened.remove(name.as_str()))? } else { (false, Vec::new()) };
+    let is_there = Section::ALL.iter().any(|section| opened.has(*section, context));
+    surroundings::hold_interrupts();
+    let (found, written) = if is_there { files.change(|opened| opened.remove(context))? } else { (false, Vec::new()) };
     let paths: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
-    let document = json!({"context": name, "removed": found, "changed": paths});
+    let document = json!({"context": context, "removed": found, "changed": paths});
     streams.print_result(&document, |_| match found {
-        true => format!("Removed the context {name} from {}.\n", paths.join(" and ")),
-        false => format!("There is no context {name}.\n"),
+        true => format!("Removed the context {context} from {}.\n", paths.join(" and ")),
+        false => format!("There is no context {context}.\n"),
     })?;
     Ok(exit::DONE)
 }

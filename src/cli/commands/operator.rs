@@ -1,8 +1,12 @@
 //! The person at the terminal, as the use cases see them.
 
+use std::io::stdout;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value as Json;
+use tokio::io::Interest;
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::apply::Stop;
@@ -161,5 +165,16 @@ impl Interrupts {
             () = of(&mut self.interrupt) => {}
             () = of(&mut self.terminate) => {}
         }
+    }
+}
+
+/// Ends when the reader of the pipe that standard output is has gone, also while there is nothing to write. Never ends where standard
+/// output is no pipe.
+pub(super) async fn reader_gone() {
+    // A copy of the descriptor: its mode, which it shares with standard output, stays as it is.
+    let pipe = stdout().as_fd().try_clone_to_owned().and_then(pipe::Sender::from_owned_fd_unchecked);
+    match pipe {
+        Ok(pipe) => drop(pipe.ready(Interest::ERROR).await),
+        Err(_) => std::future::pending().await,
     }
 }

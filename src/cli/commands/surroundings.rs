@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::access::{CredentialCache, ExecInfo, Files};
 use crate::cli::error::CliError;
 
+use super::operator::Interrupts;
+
 /// Name of the program in the configuration of kubectl, where that name leads to it.
 const PROGRAM: &str = "kclust";
 
@@ -21,6 +23,13 @@ pub(super) fn files(out: Option<&Path>) -> Result<Files, CliError> {
         Some(path) => Ok(Files::only(path.to_owned())),
         None => Ok(Files::of_kubectl(env::var_os("KUBECONFIG").as_deref(), home().as_deref())?),
     }
+}
+
+/// From here on Ctrl-C and SIGTERM do not end the process: a change of files takes moments, and the lock file of a process that was ended
+/// would keep kubectl out as well.
+pub(super) fn hold_interrupts() {
+    // Once somebody has listened, the signals themselves have no effect any more.
+    drop(Interrupts::listen());
 }
 
 pub(super) fn cache() -> CredentialCache {

@@ -10,11 +10,11 @@ use crate::ops;
 use crate::topology::{draw, html, svg};
 
 use super::Streams;
-use super::get::{API, looking};
+use super::get::{api, looking};
 
 pub(super) async fn topology(cli: &Cli, args: &TopologyArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let topology = looking(cli, args.name.name.as_ref(), streams.terminal, async |environment, name, _| {
-        ops::topology(environment, name, &API).await
+        ops::topology(environment, name, &api(&environment.identity)).await
     })
     .await?;
     let drawing = draw(&topology);
@@ -27,8 +27,12 @@ pub(super) async fn topology(cli: &Cli, args: &TopologyArgs, streams: &mut Strea
         Picture::Html(path) => (path, html(&drawing)),
     };
     write(path, &picture)?;
-    let problems = topology.problems().len();
-    let document = json!({ "cluster": topology.cluster, "file": path.display().to_string(), "problems": problems });
+    let document = json!({
+        "cluster": topology.cluster,
+        "file": path.display().to_string(),
+        "problems": topology.problems().len(),
+        "unknown": topology.unknown(),
+    });
     streams.print_result(&document, |_| format!("{}\n", path.display()))?;
     Ok(exit::DONE)
 }

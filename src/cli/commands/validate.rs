@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::apply::Stop;
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, exit};
 use crate::cli::{Cli, OutputFormat, Progress, ValidateArgs};
 use crate::health::kube::watch::Follower;
-use crate::health::kube::{self, Patience, Server};
+use crate::health::kube::{self, Asked, Patience, Server};
 use crate::health::resolver::Resolver;
 use crate::health::{self, Check, CheckStatus, DnsFailure, KubernetesView, Presented, Report, Scope, api_url};
 use crate::ops::{self, ApiFollower, ApiProbe, Follows, Operator, ValidateOptions};
@@ -21,7 +21,7 @@ use crate::pki::{ClientCertificate, ClusterPki, PkiError};
 use crate::spec::ClusterName;
 
 use super::Streams;
-use super::operator::Terminals;
+use super::operator::{Terminals, reader_gone};
 use super::session::{Session, Store};
 
 /// The nodes of a large cluster are many pages, and the way to it can be narrow.
@@ -41,7 +41,9 @@ pub(super) async fn validate(cli: &Cli, args: &ValidateArgs, streams: &mut Strea
     let options =
         ValidateOptions { scope: Scope { groups: args.groups.clone(), allow_unready: args.allow_unready }, wait: args.wait };
     let report = match look(cli, args, &name, &options, streams).await {
-        Ok(report) => report,
+        Ok(Some(report)) => report,
+        // Nobody reads the result any more.
+        Ok(None) => return Ok(exit::UNKNOWN),
         // Whoever asks how the cluster is gets an answer of the usual form.
         Err(error) => health::without_state(&name, &options.scope, error.unread_state().ok_or(error)?),
     };
@@ -53,27 +55,38 @@ pub(super) async fn validate(cli: &Cli, args: &ValidateArgs, streams: &mut Strea
     Ok(report.status.exit_code())
 }
 
+/// The report; `None` when nobody reads it any more.
 async fn look(
     cli: &Cli,
     args: &ValidateArgs,
     name: &ClusterName,
     options: &ValidateOptions,
     streams: &mut Streams,
-) -> Result<Report, CliError> {
+) -> Result<Option<Report>, CliError> {
     let (session, name) = Session::for_name(&cli.global, Some(name)).await?;
     let terminal = streams.terminal.clone();
     let progress = Arc::new(Progress::new(&terminal, cli.global.verbosity()));
     let stop = Stop::default();
     let operator = Terminals::new(&terminal, &progress, &stop, None, cli.global.verbosity());
-    let probe = OverHttps { patience: PATIENCE, resolver: args.resolver.map(Resolver::from) };
+    let probe = OverHttps {
+        user: ops::user_of_identity(&session.identity().arn),
+        asked: Asked::Everything,
+        patience: PATIENCE,
+        resolver: args.resolver.map(Resolver::from),
+    };
+    let ndjson = streams.format == OutputFormat::Ndjson;
     let report = {
         let environment = session.environment(&progress, &operator, &stop);
         let teller =
             Teller { streams: Mutex::new(streams), operator: &operator, waits: args.wait.is_some(), open: Mutex::default() };
-        ops::validate(&environment, &name, &probe, options, &teller).await
+        tokio::select! {
+            report = ops::validate(&environment, &name, &probe, options, &teller) => Some(report),
+            // Whoever has read enough of the changes waits for no result.
+            () = reader_gone(), if ndjson => None,
+        }
     };
     progress.clear();
-    Ok(report?)
+    Ok(report.transpose()?)
 }
 
 /// Tells of changes: programs by a line each, persons while they wait.
@@ -90,7 +103,7 @@ impl Follows for Teller<'_> {
         let (Ok(mut streams), Ok(mut open)) = (self.streams.lock(), self.open.lock()) else { return };
         for check in checks {
             if streams.format == OutputFormat::Ndjson {
-                // Whoever reads no more is not told: the command goes on to its exit code.
+                // A reader that is gone ends the command.
                 let _ = streams.print(&format!("{}\n", json!({ "time": Timestamp::now(), "check": check })));
             } else if self.waits {
                 let word = match check.status {
@@ -113,6 +126,9 @@ impl Follows for Teller<'_> {
 
 /// The API at its address, with a client certificate of the moment.
 pub(super) struct OverHttps {
+    /// Who asks, as audit logs name him.
+    pub(super) user: String,
+    pub(super) asked: Asked,
     pub(super) patience: Patience,
     /// The one that was named.
     pub(super) resolver: Option<Resolver>,
@@ -122,11 +138,11 @@ impl OverHttps {
     fn resolver_to_ask(&self) -> Option<Resolver> {
         self.resolver.clone().or_else(Resolver::of_the_system)
     }
-}
 
-fn client(pki: &ClusterPki, life: Duration) -> Result<ClientCertificate, PkiError> {
-    let life = SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX);
-    pki.kubernetes.client_certificate("kclust-validate", GROUP, life, Timestamp::now(), &mut rand::rng())
+    fn client(&self, pki: &ClusterPki, life: Duration) -> Result<ClientCertificate, PkiError> {
+        let life = SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX);
+        pki.kubernetes.client_certificate(&self.user, GROUP, life, Timestamp::now(), &mut rand::rng())
+    }
 }
 
 #[async_trait]
@@ -136,17 +152,17 @@ impl ApiProbe for OverHttps {
     }
 
     async fn view(&self, host: &str, name: &str, pki: &ClusterPki) -> KubernetesView {
-        match client(pki, CERTIFICATE_LIFE) {
+        match self.client(pki, CERTIFICATE_LIFE) {
             Ok(client) => {
                 let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
-                kube::view(Server { url: &url, name: Some(name), ca, client: &client }, self.patience).await
+                kube::view(Server { url: &url, name: Some(name), ca, client: &client }, self.asked, self.patience).await
             }
             Err(error) => KubernetesView::Skipped { reason: error.to_string() },
         }
     }
 
     fn follow(&self, host: &str, name: &str, pki: &ClusterPki, life: Duration) -> Option<Box<dyn ApiFollower>> {
-        let client = client(pki, life).ok()?;
+        let client = self.client(pki, life).ok()?;
         let (url, ca) = (api_url(host), pki.kubernetes.certificate.as_str());
         Some(Box::new(Follower::new(Server { url: &url, name: Some(name), ca, client: &client }, self.patience)))
     }

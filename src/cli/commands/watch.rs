@@ -1,35 +1,31 @@
 //! `kclust get instances --watch`.
 
-use std::io::stdout;
-use std::os::fd::AsFd;
-
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::io::Interest;
-use tokio::net::unix::pipe;
 
 use crate::cli::error::{CliError, exit};
 use crate::cli::listing::{instance_changes, instance_table};
 use crate::cli::{Cli, InstancesArgs, OutputFormat, Terminal};
-use crate::inventory::{self, Instance};
+use crate::inventory::Instance;
 use crate::ops::{FleetWatch, OpsError};
 
-use super::get::{API, looking, unasked};
-use super::operator::Interrupts;
+use super::get::{api, instances_of, looking, unasked};
+use super::operator::{Interrupts, reader_gone};
 use super::{Streams, yaml};
 
 pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Streams) -> Result<u8, CliError> {
     let mut interrupts = Interrupts::listen();
     let mut screen = Screen { shown: None, drawn: 0, told: None };
     let watching = looking(cli, args.name.name.as_ref(), streams.terminal, async |environment, name, progress| {
-        let mut watch = FleetWatch::open(environment, name, &API).await?;
+        let api = api(&environment.identity);
+        let mut watch = FleetWatch::open(environment, name, &api).await?;
         loop {
             match watch.look(false).await {
                 Ok(fleet) => {
                     progress.clear();
-                    let api = unasked(&fleet).filter(|_| !cli.global.quiet);
-                    screen.tell(api.map(|reason| format!("The Kubernetes API could not be asked: {reason}")), streams);
-                    let instances = inventory::instances(&fleet);
+                    let unasked = unasked(&fleet).filter(|_| !cli.global.quiet);
+                    screen.tell(unasked.map(|reason| format!("The Kubernetes API could not be asked: {reason}")), streams);
+                    let instances = instances_of(&fleet, &args.groups)?;
                     if let Err(error) = screen.show(cli, instances, fleet.cluster.region.as_str(), streams) {
                         return Ok(Err(error));
                     }
@@ -57,6 +53,17 @@ fn failure(error: OpsError) -> String {
     format!("{error}{source}")
 }
 
+/// Lines of a table on a terminal of so many: the footer has one, and the cursor stands on one of its own below the text.
+fn room(lines: usize) -> usize {
+    lines.saturating_sub(2).max(1)
+}
+
+fn most_urgent_first(instances: &[Instance]) -> Vec<Instance> {
+    let mut sorted = instances.to_vec();
+    sorted.sort_by_key(|instance| std::cmp::Reverse(instance.condition.urgency()));
+    sorted
+}
+
 /// What is on the screen.
 struct Screen {
     shown: Option<Vec<Instance>>,
@@ -71,13 +78,19 @@ impl Screen {
         let now = Timestamp::now();
         // The terminal may have another size by now.
         let terminal = Terminal::detect(cli.global.color);
-        let table = |style| instance_table(&instances, region, now, style);
+        let table = |instances: &[Instance], style| instance_table(instances, region, now, style);
         let text = match (streams.format, terminal.redraws, &self.shown) {
             (OutputFormat::Table, Some(lines), _) => {
                 let footer = format!("{} UTC", now.strftime("%H:%M:%S"));
-                self.redraw(&table(terminal.stdout), &footer, lines)
+                let whole = table(&instances, terminal.stdout);
+                let text = match whole.lines().count() <= room(lines) {
+                    true => whole,
+                    // What needs a look is what there is room for.
+                    false => table(&most_urgent_first(&instances), terminal.stdout),
+                };
+                self.redraw(&text, &footer, lines)
             }
-            (OutputFormat::Table, None, None) => table(terminal.stdout),
+            (OutputFormat::Table, None, None) => table(&instances, terminal.stdout),
             (OutputFormat::Table, None, Some(before)) => {
                 instance_changes(before, &instances, now).iter().map(|change| change.to_line(terminal.stdout)).collect()
             }
@@ -96,8 +109,7 @@ impl Screen {
 
     /// The text in the place of the one before, as much of it as the terminal has lines for.
     fn redraw(&mut self, table: &str, footer: &str, lines: usize) -> String {
-        // The cursor stands on a line of its own below the text.
-        let room = lines.saturating_sub(2).max(1);
+        let room = room(lines);
         let all = table.lines().count();
         let (kept, footer) = match all.saturating_sub(room) {
             0 => (all, footer.to_owned()),
@@ -120,16 +132,5 @@ impl Screen {
             self.drawn = 0;
         }
         self.told = text;
-    }
-}
-
-/// Ends when the reader of the pipe that standard output is has gone, also while there is nothing to write. Never ends where standard
-/// output is no pipe.
-async fn reader_gone() {
-    // A copy of the descriptor: its mode, which it shares with standard output, stays as it is.
-    let pipe = stdout().as_fd().try_clone_to_owned().and_then(pipe::Sender::from_owned_fd_unchecked);
-    match pipe {
-        Ok(pipe) => drop(pipe.ready(Interest::ERROR).await),
-        Err(_) => std::future::pending().await,
     }
 }

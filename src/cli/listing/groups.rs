@@ -7,19 +7,20 @@ use crate::plan::TextStyle;
 
 use super::short_zone;
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column::text("NAME").at_least(8),
-    Column::text("ROLE"),
+    Column::text("ROLE").at_least(8),
     Column::text("TYPE").at_least(9),
     Column::number("MIN"),
     Column::number("MAX"),
     Column::number("RUNNING"),
+    Column::number("READY"),
     Column::text("TEMPLATE"),
     Column::text("ZONES").at_least(5),
     Column::number("SPOT"),
 ];
 
-/// A line for each group. `RUNNING` is how many of the desired ones run; the reason why they are fewer stands below the table.
+/// A line for each group. `RUNNING` is how many of the desired ones run, `READY` how many of these are Ready nodes; the reason why they are fewer stands below the table.
 pub fn group_table(groups: &[Group], region: &str, style: TextStyle) -> String {
     let rows: Vec<Vec<Cell>> = groups.iter().map(|group| row(group, region)).collect();
     let mut text = table(&COLUMNS, &rows, style);
@@ -44,6 +45,10 @@ fn row(group: &Group, region: &str) -> Vec<Cell> {
         }
         None => Cell::new("missing", Tone::Bad),
     };
+    let ready = match group.ready {
+        Some(ready) if ready < group.running => Cell::new(ready.to_string(), Tone::Bad),
+        ready => Cell::maybe(ready),
+    };
     let template = match (group.template_version, group.outdated) {
         (None, _) => Cell::maybe(None::<u8>),
         (Some(version), 0) => Cell::from(format!("v{version}")),
@@ -60,6 +65,7 @@ fn row(group: &Group, region: &str) -> Vec<Cell> {
         Cell::maybe(group.min),
         Cell::maybe(group.max),
         running,
+        ready,
         template,
         Cell::from(zones.join(",")),
         match group.spot_percent {

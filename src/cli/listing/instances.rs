@@ -11,17 +11,24 @@ use crate::plan::TextStyle;
 
 use super::{age, short_zone};
 
-const COLUMNS: [Column; 7] = [
+/// From this width on there is room for the address.
+const WIDE: usize = 100;
+
+const COLUMNS: [Column; 8] = [
     Column::text("GROUP").at_least(6),
     Column::text("INSTANCE"),
     Column::text("ZONE"),
     Column::text("TYPE").at_least(9),
+    Column::text("ADDRESS"),
     Column::text("AGE"),
     Column::text("TEMPLATE"),
     Column::text("STATE").at_least(11),
 ];
 
-/// A line for each instance.
+/// Its place among the columns.
+const ADDRESS: usize = 4;
+
+/// A line for each instance; a wide terminal has its address, too.
 pub fn instance_table(instances: &[Instance], region: &str, now: Timestamp, style: TextStyle) -> String {
     let row = |instance: &Instance| {
         vec![
@@ -29,12 +36,19 @@ pub fn instance_table(instances: &[Instance], region: &str, now: Timestamp, styl
             Cell::from(&instance.id),
             Cell::from(short_zone(&instance.zone, region)),
             Cell::from(&instance.instance_type),
+            Cell::maybe(instance.private_address),
             Cell::maybe(instance.launched_at.map(|at| age(at, now))),
             template(instance),
             Cell::new(state(instance), tone(instance.condition)),
         ]
     };
-    table(&COLUMNS, &instances.iter().map(row).collect::<Vec<_>>(), style)
+    let mut rows: Vec<Vec<Cell>> = instances.iter().map(row).collect();
+    let mut columns = COLUMNS.to_vec();
+    if style.width < WIDE {
+        columns.remove(ADDRESS);
+        rows.iter_mut().for_each(|row| drop(row.remove(ADDRESS)));
+    }
+    table(&columns, &rows, style)
 }
 
 fn template(instance: &Instance) -> Cell {

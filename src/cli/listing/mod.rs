@@ -13,7 +13,7 @@ pub use instances::{InstanceChange, instance_changes, instance_table};
 pub use resources::resource_table;
 
 /// How long ago, short enough for a column: `41s`, `12m`, `3h12m`, `14h`, `6d20h`, `14d`.
-fn age(at: Timestamp, now: Timestamp) -> String {
+pub fn age(at: Timestamp, now: Timestamp) -> String {
     // Clocks differ: what was a moment ago may be in the future.
     let seconds = now.duration_since(at).as_secs().max(0);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600, seconds / 60);

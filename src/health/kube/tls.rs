@@ -4,8 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject;
@@ -19,6 +17,7 @@ use tower_service::Service;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::proxy::proxy_for;
 use crate::health::{CertificateFault, Presented};
 use crate::model::API_PORT;
 
@@ -63,13 +62,12 @@ async fn connect(host: &str) -> Result<TcpStream, String> {
         }
     };
     let url = format!("https://{host}:{API_PORT}").parse().map_err(|error| said(&error))?;
+    if let Some(proxy) = proxy_for(&url)? {
+        return proxy.connect(url).await.map_err(|error| said(error.as_ref()));
+    }
     let mut direct = HttpConnector::new();
     direct.enforce_http(false);
-    let stream = match Matcher::from_env().intercept(&url) {
-        Some(proxy) => Tunnel::new(proxy.uri().clone(), direct).call(url).await.map_err(|error| said(&error))?,
-        None => direct.call(url).await.map_err(|error| said(&error))?,
-    };
-    Ok(TokioIo::into_inner(stream))
+    Ok(TokioIo::into_inner(direct.call(url).await.map_err(|error| said(&error))?))
 }
 
 /// Takes every certificate, and notes what the usual verifier would have said.

@@ -25,7 +25,7 @@ fn no_line_is_wider_than_the_terminal() {
         snapshot.groups.as_mut().unwrap()[3].last_failure = Ok(Some(format!("two words and {long}")));
         nodes(snapshot)[3].not_ready = Some(long.clone());
     });
-    for width in [60, 80, 120] {
+    for width in [34, 45, 58, 60, 80, 120] {
         for line in report.to_text(TextStyle { width, ..PLAIN }).lines() {
             assert!(line.chars().count() <= width, "{width}: {line}");
         }

@@ -1,7 +1,8 @@
 //! Around the rows: title, what lies outside the VPC, the VPC, the zones, and the legend.
 
 use super::super::drawing::{Ink, Part, Rect, Surface, fitted};
-use super::super::model::{Health, Problem, Topology};
+use super::super::model::{Health, Topology};
+use super::super::problems::Problem;
 use super::super::text::width;
 use super::machines::ROOMY;
 use super::{BODY, Grid, HEAD, Layers, MARGIN, MONO, PADDING, SMALL, TITLE};
@@ -26,11 +27,14 @@ pub(in super::super) const LEGEND: [(Health, &str); 5] = [
 pub(super) fn head(grid: &Grid, topology: &Topology, layers: &mut Layers) -> i32 {
     let (left, right) = (grid.vpc_left(), grid.width() - MARGIN);
     let problems = topology.problems();
-    let words = match problems.len() {
-        0 => "no problem seen".to_owned(),
-        number => format!("{} seen", count(number, "problem")),
+    let unknown = topology.unknown();
+    let words = match (problems.len(), unknown) {
+        (0, 0) => "no problem seen".to_owned(),
+        (0, number) => format!("no problem seen, {number} not asked"),
+        (number, _) => format!("{} seen", count(number, "problem")),
     };
-    let verdict = (problems.iter().map(|problem| problem.health).max().unwrap_or(Health::Ok), words);
+    let without_problem = if unknown > 0 { Health::Unknown } else { Health::Ok };
+    let verdict = (problems.iter().map(|problem| problem.health).max().unwrap_or(without_problem), words);
     let verdict_width = width(&verdict.1, HEAD) + 22;
     let room = right - left - verdict_width - 24;
     let machines: usize = topology.groups.iter().map(|group| group.running).sum();

@@ -2,10 +2,11 @@
 
 use super::{Observed, healthy, target, topology};
 use crate::health::KubernetesView;
+use crate::model::Resource;
 use crate::spec::{Cluster, Nat, Scheme, Vpc};
 use crate::store::NodeStatus;
 use crate::test_support::{EXAMPLES, cluster, example, golden, id, nodes};
-use crate::topology::{draw, html, svg};
+use crate::topology::{Health, draw, html, svg};
 
 fn picture(name: &str, observed: &Observed) {
     golden(&format!("topology/{name}.svg"), &svg(&draw(&topology(observed))));
@@ -56,14 +57,14 @@ fn a_cluster_in_trouble() {
     nodes(fleet)[4].not_ready = Some("KubeletNotReady: container runtime network not ready".into());
     fleet.boots.insert(
         booting.clone(),
-        NodeStatus {
+        Ok(NodeStatus {
             instance: booting,
             role: "worker".into(),
             group: "workers".into(),
             step: "joining the cluster".into(),
             since: "2026-11-27T02:25:00Z".into(),
             error: None,
-        },
+        }),
     );
     picture("trouble", &observed);
 }
@@ -77,6 +78,51 @@ fn without_kubernetes_the_picture_says_so() {
     let text = svg(&draw(&topology(&observed)));
     assert!(text.contains("Health as AWS sees it. Kubernetes could not be asked: the connection timed out"), "{text}");
     assert!(text.contains("2 running") && !text.contains("Ready"), "{text}");
+    assert!(text.contains("no problem seen, 2 not asked"), "{text}");
+}
+
+/// A machine that hangs runs, too.
+#[test]
+fn what_nobody_was_asked_about_is_not_in_order() {
+    let mut observed = healthy(&example("ha-private"));
+    let address = "https://api.example.com:6443".to_owned();
+    observed.fleet.kubernetes = KubernetesView::Unreachable { address, reason: "the connection timed out".into() };
+    let seen = topology(&observed);
+    assert!(seen.slots.iter().all(|slot| slot.health == Health::Unknown && slot.word == "running"), "{:?}", seen.slots);
+    assert!(seen.groups.iter().all(|group| group.health == Health::Unknown), "{:?}", seen.groups);
+    assert_eq!(seen.groups[0].word, "3 of 3 could not be asked");
+    assert!(seen.problems().is_empty());
+    assert_eq!(seen.unknown(), seen.slots.len() + seen.groups.len());
+    // The load balancer has asked one of them.
+    observed.targets.as_mut().unwrap()[1].state = "unhealthy".into();
+    let seen = topology(&observed);
+    assert_eq!((seen.slots[1].health, seen.slots[1].word.as_str()), (Health::Warning, "target unhealthy"));
+}
+
+#[test]
+fn what_is_not_drawn_is_told_where_it_differs() {
+    let mut observed = healthy(&example("ha-private"));
+    for gone in ["Route/public:0.0.0.0/0", "Listener/api"] {
+        assert!(observed.world.resources.remove(&id(gone)).is_some(), "{gone}");
+    }
+    let group = observed.world.resources.get_mut(&id("AutoscalingGroup/workers")).unwrap();
+    let Resource::AutoscalingGroup(group) = &mut group.resource else { panic!() };
+    group.max_size += 1;
+    let told: Vec<String> = topology(&observed).problems().into_iter().map(|problem| problem.what).collect();
+    let expected =
+        ["Route public:0.0.0.0/0: missing", "Listener api: missing", "AutoscalingGroup workers: differs from the spec"];
+    assert_eq!(told, expected);
+    // What is drawn is told once.
+    let mut observed = healthy(&example("ha-private"));
+    observed.world.resources.remove(&id("NatGateway/us-east-1b"));
+    assert_eq!(topology(&observed).problems().len(), 1);
+    // One of two of a name is drawn.
+    let mut observed = healthy(&example("ha-private"));
+    let mut second = observed.world.resources[&id("NatGateway/us-east-1b")].clone();
+    second.physical.id = "nat-second".into();
+    observed.world.duplicates.push((id("NatGateway/us-east-1b"), second));
+    let told: Vec<String> = topology(&observed).problems().into_iter().map(|problem| problem.what).collect();
+    assert_eq!(told, ["NatGateway us-east-1b: not in the spec"]);
 }
 
 /// The example with as many groups, of all sizes, some on spot, some in one zone.

@@ -42,8 +42,13 @@ fn files_that_cannot_be_used() {
     let locked = account.file("locked", "");
     account.file("locked.lock", "");
     let shared = account.file("shared", "base: &base {server: x}\nclusters:\n- name: dev.k8s.local\n  cluster: *base\n");
+    let other = "clusters:\n- name: dev.k8s.local\n  cluster: {certificate-authority-data: T1RIRVI=, server: https://kops}\n";
+    let kops = account.file("kops", other);
     Transcript::of(&account)
         .run(&format!("kubeconfig --out {broken}"))
+        .run(&format!("kubeconfig --out {kops}"))
+        .run(&format!("kubeconfig --out {kops} --context mine"))
+        .run(&format!("kubeconfig --out {kops} --remove dev.k8s.local --context mine"))
         .run(&format!("kubeconfig --out {locked}"))
         .run(&format!("kubeconfig --out {shared}"))
         .run("kubeconfig --out /dev/null")
@@ -57,6 +62,9 @@ fn files_that_cannot_be_used() {
             command.env("KUBERNETES_EXEC_INFO", "{}");
         })
         .is("kubeconfig-errors");
+    assert!(fs::read_to_string(&kops).unwrap().starts_with(other));
+    account.kclust(&["kubeconfig", "--out", &kops, "--force"]).expect(0);
+    assert!(!fs::read_to_string(&kops).unwrap().contains("T1RIRVI="));
     for (name, content) in [("broken", "users:\n- user: {token: hunter2}\n"), ("locked", "")] {
         assert_eq!(fs::read_to_string(account.directory.path().join(name)).unwrap(), content);
     }

@@ -97,7 +97,15 @@ fn a_watch_changes_in_its_place() {
     // A heading, three instances and the time.
     let (drawn, in_its_place) = (shown.matches("GROUP ").count(), shown.matches("\u{1b}[5A").count());
     assert!(drawn >= 3 && in_its_place == drawn - 1, "{shown:?}");
+    // Where one of three has room, it is the one that failed: the last of the list.
+    let listed = account.kclust(&["get", "instances", "-o", "json"]).expect(0).json();
+    let last = listed[2]["id"].as_str().unwrap();
+    let status = format!(
+        r#"{{"instance": "{last}", "role": "worker", "group": "workers", "step": "joining", "since": "2026-01-02T03:04:05Z", "error": "no"}}"#
+    );
+    account.put_state_object(&format!("dev.k8s.local/nodes/status/{last}.json"), &status);
     let (code, shown) = on_a_terminal_of(&account, &["get", "instances", "--watch", "-q", "--interval", "1s"], (80, 4), &[]);
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains(", 2 more lines\u{1b}[K"), "{shown:?}");
+    assert!(shown.contains(last) && !shown.contains(listed[0]["id"].as_str().unwrap()), "{shown:?}");
 }
