@@ -19,7 +19,7 @@ use super::carry_out::{Applied, Right};
 use super::error::OpsError;
 use super::history::recorded_or_archived;
 use super::stateless::{Traces, trace};
-use super::{Approval, Ending, Environment};
+use super::{Approval, Ending, Environment, preflight};
 
 /// What may go beyond the cluster's own resources.
 #[derive(Debug, Clone, Copy, Default)]
@@ -79,6 +79,11 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     plan.warnings.extend(fate_of_backups(snapshots, options));
     if recorded.is_none() && plan.is_empty() {
         return end_removal(environment, &store, plan, options).await;
+    }
+    // Without the state nobody knows what the permissions would have to name.
+    if let Some(recorded) = recorded.as_ref().filter(|_| !plan.changes.is_empty()) {
+        let facts = &recorded.facts.value;
+        preflight::check_removal(environment, &recorded.cluster, facts, &mut plan, options.dry_run).await?;
     }
     if options.dry_run {
         return Ok(Ending::Planned(plan));

@@ -444,7 +444,7 @@ impl CloudFacts for FakeCloud {
 #[async_trait]
 impl CloudPreflight for FakeCloud {
     async fn permitted(&self, _identity: &Identity, _grants: &[Grant]) -> Result<Option<Vec<Verdict>>, CloudError> {
-        unreachable!("nobody asks for permissions")
+        Ok(None)
     }
 
     async fn role_exists(&self, _name: &str) -> Result<bool, CloudError> {
