@@ -36,6 +36,8 @@ def in_the_way(aws: Client, document: dict) -> dict:
         "volume": lambda: ec2.create_volume(
             AvailabilityZone=f"{aws.region}a", Size=8, VolumeType="gp3", Encrypted=True, **tagged("volume", owner)
         )["VolumeId"],
+        "auto-scaling-group": lambda: _auto_scaling_group(aws, subnet, {**owner, **_owned(document)}),
+        "holder": lambda: _holder(aws, own),
         "security-group": lambda: _group(ec2, vpc, "somebody-elses", owner),
         "rule": lambda: _rule(ec2, document.get("rule_vpc", vpc), nodes, owner),
         "network-acl": lambda: ec2.create_network_acl(VpcId=vpc, **tagged("network-acl", owner))["NetworkAcl"][
@@ -97,6 +99,57 @@ def _vpn_gateway(ec2, vpc: str, owner: dict) -> str:
     return gateway
 
 
+def _owned(document: dict) -> dict:
+    return {f"kubernetes.io/cluster/{document['cluster']}": "owned"}
+
+
+def _auto_scaling_group(aws: Client, subnet: str, tags: dict) -> str:
+    """One whose machines join the cluster, tagged as they must be for that: an own node group of somebody."""
+    name = "somebody-elses"
+    image = current_ubuntu(aws.region, "24.04", "amd64")
+    aws.ec2.create_launch_template(
+        LaunchTemplateName=name, LaunchTemplateData={"ImageId": image, "InstanceType": "m6i.large"}
+    )
+    aws.autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName=name,
+        LaunchTemplate={"LaunchTemplateName": name, "Version": "$Default"},
+        MinSize=1,
+        MaxSize=1,
+        VPCZoneIdentifier=subnet,
+        Tags=[{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
+    )
+    return name
+
+
+def _delete_auto_scaling_group(aws: Client, name: str) -> None:
+    aws.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+    aws.ec2.delete_launch_template(LaunchTemplateName=name)
+
+
+def _holder(aws: Client, own: list[dict]) -> dict:
+    """A machine in another network that somebody gave a slot's volume: to look into it."""
+    ec2 = aws.ec2
+    of_slots = [*own, {"Name": "tag-key", "Values": ["kclust.dev/id"]}]
+    volume = ec2.describe_volumes(Filters=of_slots)["Volumes"][0]
+    zone = {"Name": "availability-zone", "Values": [volume["AvailabilityZone"]]}
+    subnet = ec2.describe_subnets(Filters=[zone, {"Name": "default-for-az", "Values": ["true"]}])["Subnets"][0]
+    instance = ec2.run_instances(
+        ImageId=current_ubuntu(aws.region, "24.04", "amd64"),
+        InstanceType="m6i.large",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=subnet["SubnetId"],
+        **tagged("instance", _OWNER),
+    )["Instances"][0]["InstanceId"]
+    ec2.attach_volume(VolumeId=volume["VolumeId"], InstanceId=instance, Device="/dev/sdf")
+    return {"instance": instance, "volume": volume["VolumeId"]}
+
+
+def _let_go(ec2, made: dict) -> None:
+    ec2.detach_volume(VolumeId=made["volume"], InstanceId=made["instance"])
+    ec2.terminate_instances(InstanceIds=[made["instance"]])
+
+
 def out_of_the_way(aws: Client, document: dict) -> dict:
     """Their owner has removed what `in-the-way` has `made`."""
     ec2 = aws.ec2
@@ -104,6 +157,8 @@ def out_of_the_way(aws: Client, document: dict) -> dict:
         "interface": lambda made: ec2.delete_network_interface(NetworkInterfaceId=made),
         "interface-with-group": lambda made: ec2.delete_network_interface(NetworkInterfaceId=made),
         "instance": lambda made: ec2.terminate_instances(InstanceIds=[made]),
+        "auto-scaling-group": lambda made: _delete_auto_scaling_group(aws, made),
+        "holder": lambda made: _let_go(ec2, made),
         "volume": lambda made: ec2.delete_volume(VolumeId=made),
         "security-group": lambda made: ec2.delete_security_group(GroupId=made),
         "rule": lambda made: ec2.delete_security_group(GroupId=made),
