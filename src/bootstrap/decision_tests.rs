@@ -94,6 +94,8 @@ fn a_slot_whose_api_server_does_not_come_looks_for_an_order_to_restore() {
         r#"s3_exists() { [ "$1" = control-plane/restore ] && [ "$SECONDS" -ge 40 ]; }
         s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\ncp-2=10.0.32.10\n'; }
         sleep() { SECONDS=$((SECONDS + $1)); }
+        # No clock that goes on by itself.
+        unset SECONDS
         SECONDS=0
         (wait_for "the API server" unless_ordered false) || failure"#,
     );
@@ -357,6 +359,8 @@ fn which_snapshots_are_removed() {
     // One day is the retention time. What is no snapshot of ours stays, and so does the one that an order to restore names.
     let decided = decided(
         r#"setting() { echo 86400; }
+        # One time for all that is compared.
+        date() { if [ "$*" = +%s ]; then echo 1795356600; else command date "$@"; fi; }
         at() { date --utc --date "@$(($(date +%s) - $1))" +backups/etcd/%Y%m%dT%H%M%SZ-r7.db.zst; }
         RESTORE_KEY=$(at 200000)
         s3_list() { at 300000; at 200000; at 86500; at 86000; at 10; echo backups/etcd/before-the-upgrade.db.zst; }
@@ -436,6 +440,7 @@ fn who_does_the_phases_of_the_cluster() {
     ] {
         let decided = decided(&format!(
             r#"ec2() {{ {ec2}; }}
+            unset SECONDS
             begin=0 SECONDS={seconds}
             if may_take_over {holder} $begin; then echo "mine"; else echo "wait"; fi"#
         ));
@@ -505,4 +510,101 @@ fn what_etcd_says_is_published_also_without_a_quorum() {
     // A list of members needs a quorum; what is half said is not said.
     let half = published(r#"if [ "$2" = endpoint ]; then echo '[]'; else echo '{"members'; return 1; fi"#);
     assert_eq!(half, serde_json::json!({ "at": "2026-11-27T12:00:00Z", "status": [], "members": null, "alarms": null }));
+}
+
+#[test]
+fn when_certificates_are_renewed() {
+    // Days until the end, of each of the slots; whether it renews.
+    for (days, slots) in
+        [(365, "no no no"), (91, "no no no"), (89, "yes no no"), (88, "yes yes no"), (87, "yes yes yes"), (-3, "yes yes yes")]
+    {
+        let decided = decided(&format!(
+            r#"at() {{ date --utc --date "@$(($(date +%s) + $1 * 86400 + 43200))" +%Y-%m-%dT%H:%M:%SZ; }}
+            for GROUP in cp-1 cp-2 cp-3; do
+              if is_due "$(at {days})"; then echo "yes"; else echo "no"; fi
+            done | xargs echo"#
+        ));
+        assert_eq!(decided, slots, "{days} days before");
+    }
+}
+
+/// A renewal is over when everything has been started again: one that was cut off is done as a whole.
+#[test]
+fn how_certificates_are_renewed() {
+    const RENEWED: &str = "fetch renew all drop controller-manager scheduler etcd quorum apiserver";
+    for (ends, begun, renewed, done, told) in [
+        (300, false, 365, "", 300),
+        (20, false, 365, RENEWED, 365),
+        (300, true, 365, RENEWED, 365),
+        // An authority that is not there: kubeadm says nothing of it. Nothing is started again for that, hour by hour.
+        (20, false, 20, "fetch renew all drop", 0),
+    ] {
+        let decided = decided(&format!(
+            r#"RENEWAL=$RUN_DIR/renewal
+            at() {{ date --utc --date "@$((1795000000 + $1 * 86400))" +%Y-%m-%dT%H:%M:%SZ; }}
+            date() {{ if [ "$*" = +%s ]; then echo 1795000000; else command date "$@"; fi; }}
+            if {begun}; then touch "$RENEWAL"; fi
+            did() {{ echo "$*" >> "$RUN_DIR/did"; }}
+            touch "$RUN_DIR/did"
+            kubeadm() {{
+              case "$2" in
+                check-expiration)
+                  if [ -e "$RUN_DIR/renewed" ]; then echo "$(at {renewed}) etcd-peer"; else echo "$(at {ends}) apiserver"; fi
+                  echo "$(at 400) admin.conf" ;;
+                renew) did renew "$3" && touch "$RUN_DIR/renewed" ;;
+              esac
+            }}
+            fetch_pki() {{ did fetch; }}
+            drop_keys() {{ did drop; }}
+            restart_containers() {{ did "${{1#kube-}}"; }}
+            has_quorum() {{ did quorum; }}
+            log() {{ :; }}
+            s3_put() {{ echo "$1"; cat; }}
+            attempt renew_due_certificates
+            xargs echo < "$RUN_DIR/did"
+            if [ "$ATTEMPT" -eq 0 ]; then [ ! -e "$RENEWAL" ]; else failure; fi"#
+        ));
+        let (told_object, did) = match decided.strip_prefix("control-plane/certificates/cp-2.json\n") {
+            Some(rest) => rest.split_once('\n').map(|(object, did)| (Some(object), did)).unwrap_or((Some(rest), "")),
+            None => (None, decided.as_str()),
+        };
+        match told_object {
+            Some(object) => {
+                let object: serde_json::Value = serde_json::from_str(object).unwrap();
+                let end = jiff::Timestamp::from_second(1_795_000_000 + told * 86400).unwrap();
+                assert_eq!(object["ends"], end.to_string());
+                assert_eq!(object["name"], if done.is_empty() { "apiserver" } else { "etcd-peer" });
+                assert_eq!(did, done);
+            }
+            None => {
+                let end = jiff::Timestamp::from_second(1_795_000_000 + renewed * 86400).unwrap();
+                assert_eq!(told, 0, "{decided}");
+                assert_eq!(did, format!("{done}\nkubeadm renewed the certificates, and etcd-peer still ends at {end}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_runs_with_old_certificates_is_ended() {
+    for (ends_by_itself, signals) in [(true, "SIGTERM old"), (false, "SIGTERM old SIGKILL old")] {
+        let decided = decided(&format!(
+            r#"touch "$RUN_DIR/signals"
+            unset SECONDS
+            SECONDS=0
+            sleep() {{ SECONDS=$((SECONDS + 3)); }}
+            # The kubelet is quick: another one runs at once.
+            running_containers() {{
+              if [ ! -e "$RUN_DIR/gone" ]; then echo old; fi
+              if [ -s "$RUN_DIR/signals" ]; then echo new; fi
+            }}
+            ctr() {{
+              echo "$6 $7" >> "$RUN_DIR/signals"
+              if [ "$6" = SIGKILL ] || {ends_by_itself}; then touch "$RUN_DIR/gone"; fi
+            }}
+            restart_containers etcd 10
+            xargs echo < "$RUN_DIR/signals""#
+        ));
+        assert_eq!(decided, signals);
+    }
 }

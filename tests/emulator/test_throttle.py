@@ -43,7 +43,7 @@ class Throttled(AwsTest):
         self.assertEqual(outcomes["RequestLimitExceeded", 503], 1)
 
     def test_buckets_fill(self):
-        self.throttle(3)
+        self.throttle(1)
         self.assertGreater(self.throttled(8), 0)
         self.assertTrue(eventually(lambda: self.throttled(1) == 0))
 
