@@ -136,7 +136,7 @@ impl<'a> Runner<'a> {
                 Ok(None) => return self.wait_until_gone(step, begun).await,
                 Err(error) => error,
             };
-            let Some(patience) = self.patience(&step.work, &error) else { return Outcome::Failed { error, made: None } };
+            let Some(patience) = self.patience(step, &error) else { return Outcome::Failed { error, made: None } };
             if begun.elapsed() >= patience {
                 return Outcome::Failed { error, made: None };
             }
@@ -161,7 +161,7 @@ impl<'a> Runner<'a> {
                 Ok(Readiness::Failed(reason)) => return failed(wait_error(id, "failed", reason), physical),
                 Ok(Readiness::Pending(reason)) => reason,
                 // Not visible yet, or the question was lost: asking again is harmless.
-                Err(error) if is_passing(error.class) || error.class == ErrorClass::NotFound => error.to_string(),
+                Err(error) if error.class.is_passing() || error.class == ErrorClass::NotFound => error.to_string(),
                 Err(error) => return failed(error, physical),
             };
             if begun.elapsed() >= limit {
@@ -184,7 +184,7 @@ impl<'a> Runner<'a> {
                 Ok(true) => return Outcome::Removed,
                 Ok(false) => {}
                 Err(error) if error.class == ErrorClass::NotFound => return Outcome::Removed,
-                Err(error) if is_passing(error.class) => {}
+                Err(error) if error.class.is_passing() => {}
                 Err(error) => return Outcome::Failed { error, made: None },
             }
             if begun.elapsed() >= GONE {
@@ -201,13 +201,15 @@ impl<'a> Runner<'a> {
     }
 
     /// How long a failed call is tried again; `None` when that would not help.
-    fn patience(&self, work: &Work, error: &CloudError) -> Option<Duration> {
+    fn patience(&self, step: &Step, error: &CloudError) -> Option<Duration> {
         match error.class {
-            class if is_passing(class) => Some(CONSISTENCY),
+            class if class.is_passing() => Some(CONSISTENCY),
             // What the step refers to was made a moment ago and is not visible everywhere (Invalid…ID.NotFound).
             ErrorClass::NotFound => Some(CONSISTENCY),
             // What holds on to it is going, or its going is not visible everywhere (DependencyViolation, ResourceInUse).
-            ErrorClass::InUse => match work {
+            ErrorClass::InUse => match step.work {
+                // IAM has nothing that takes its time to go: what holds on to a role is somebody's, and stays.
+                Work::Delete(_) if is_of_iam(step.id.kind) => Some(self.held.min(CONSISTENCY)),
                 Work::Delete(_) => Some(self.held),
                 Work::Create(_) | Work::Update { .. } => Some(CONSISTENCY),
             },
@@ -224,8 +226,8 @@ impl<'a> Runner<'a> {
     }
 }
 
-fn is_passing(class: ErrorClass) -> bool {
-    matches!(class, ErrorClass::NotYet | ErrorClass::Throttled | ErrorClass::Transport | ErrorClass::Conflict)
+fn is_of_iam(kind: Kind) -> bool {
+    matches!(kind, Kind::Role | Kind::RolePolicy | Kind::InstanceProfile)
 }
 
 fn going(kind: Kind) -> &'static str {

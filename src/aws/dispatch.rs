@@ -220,8 +220,8 @@ impl Cloud for Aws {
         }
     }
 
-    async fn obstacles(&self, scope: &Scope) -> Result<Obstacles, CloudError> {
-        obstacles::find(self, scope).await
+    async fn obstacles(&self, scope: &Scope, world: &World) -> Result<Obstacles, CloudError> {
+        obstacles::find(self, scope, world).await
     }
 }
 

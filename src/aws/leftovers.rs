@@ -40,7 +40,7 @@ pub(super) async fn find(aws: &Aws, scope: &Scope) -> Result<Vec<Leftover>, Clou
     let cluster = scope.cluster.as_str();
     let place = Place::find(aws, scope).await?;
     let (half_made, balancers, interfaces, instances, data) = tokio::try_join!(
-        half_made::find(aws, cluster),
+        half_made::find(aws, scope),
         balancers(aws, scope, &place),
         interfaces(aws, &place),
         find_instances(aws, cluster),
@@ -58,7 +58,7 @@ pub(super) async fn find(aws: &Aws, scope: &Scope) -> Result<Vec<Leftover>, Clou
 }
 
 /// What the cluster and the controllers that know it by the common tag own.
-fn owned(cluster: &str) -> aws_sdk_ec2::types::Filter {
+pub(super) fn owned(cluster: &str) -> aws_sdk_ec2::types::Filter {
     filter(&format!("tag:{}", tags::cluster(cluster)), [tags::OWNED.to_owned()])
 }
 
@@ -104,8 +104,16 @@ pub(super) fn is_controllers_interface(interface: &NetworkInterface, place: &Pla
     !has(found, tags::ID)
         && (value(found, &tags::cluster(&place.cluster)) == Some(tags::OWNED)
             || value(found, CNI_CLUSTER) == Some(place.cluster.as_str())
-            // Without the name of a cluster: whose it is shows where it is.
-            || (!has(found, CNI_CLUSTER) && has(found, CNI_INSTANCE) && place.is_own(interface.vpc_id())))
+            // Without the name of a cluster: whose it is shows where it is, unless another cluster says that it is its own.
+            || (!has(found, CNI_CLUSTER)
+                && has(found, CNI_INSTANCE)
+                && place.is_own(interface.vpc_id())
+                && !names_another_cluster(found, &place.cluster)))
+}
+
+fn names_another_cluster(found: &[Tag], cluster: &str) -> bool {
+    let (of_any, own) = (tags::cluster(""), tags::cluster(cluster));
+    found.iter().filter_map(Tag::key).any(|key| key.starts_with(&of_any) && key != own)
 }
 
 /// Instances that something in the cluster launched by itself, such as a node autoscaler.
@@ -160,6 +168,8 @@ mod tests {
         let of_instance = (CNI_INSTANCE, "i-1");
         assert!(is_left(&own, interface("", Available, &[of_instance])));
         assert!(!is_left(&own, interface("", Available, &[of_instance, (CNI_CLUSTER, "demo2")])), "another cluster's");
+        let other = ("kubernetes.io/cluster/demo2", "owned");
+        assert!(!is_left(&own, interface("", Available, &[of_instance, other])), "another cluster's");
         assert!(!is_left(&shared, interface("", Available, &[of_instance])), "may be another cluster's");
         assert!(is_left(&shared, interface("", Available, &[of_instance, (CNI_CLUSTER, CLUSTER)])));
         assert!(!is_left(&own, interface("", InUse, &[of_instance])));

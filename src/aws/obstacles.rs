@@ -4,43 +4,48 @@
 //! cluster's security groups. All by filters: what else the account holds costs nothing.
 
 mod interfaces;
+mod machines;
 mod network;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Instance, InstanceStateName, SecurityGroup, Tag};
 
 use super::Aws;
-use super::error::translate;
 use super::facts::filter;
 use super::leftovers::{self, Balancers, OF_GROUP, Place, balancers, has, is_of_cluster};
-use crate::cloud::{Blocker, CloudError, Obstacles, Scope};
-use crate::model::{COMMON_LIMIT, ResourceId, named_thing, tags};
+use crate::cloud::{Blocker, CloudError, Obstacles, Scope, World};
+use crate::model::{Kind, ResourceId, tags};
 
 /// Largest number of values in one filter.
 const FILTER_VALUES: usize = 200;
 /// Tags that an owner is described by, where there are many.
 const TAGS_SHOWN: usize = 4;
 
-pub(super) async fn find(aws: &Aws, scope: &Scope) -> Result<Obstacles, CloudError> {
+pub(super) async fn find(aws: &Aws, scope: &Scope, world: &World) -> Result<Obstacles, CloudError> {
     let place = Place::find(aws, scope).await?;
-    let (balancers, interfaces, instances, others, referring) = tokio::try_join!(
+    let (balancers, interfaces, instances, network::Parts { things, going }, referring, volumes) = tokio::try_join!(
         balancers(aws, scope, &place),
         interfaces::find(aws, &place),
-        instances(aws, &place),
+        machines::in_vpcs(aws, &place.own_vpcs),
         network::find(aws, &place),
         referring(aws, scope, &place),
+        machines::volumes(aws, &scope.cluster),
     )?;
-    let view = View { region: aws.region(), place: &place, known: &scope.known, balancers: &balancers };
-    let mut found = Obstacles::default();
+    let outside = machines::outside(aws, &instances, machines::attached(&volumes, &interfaces)).await?;
+    let view = View { groups: groups(world), place: &place, known: &scope.known, balancers: &balancers };
+    let mut found = Obstacles { going, ..Obstacles::default() };
     for instance in &instances {
-        view.instance(instance, &mut found);
+        view.instance(instance, instance.subnet_id().unwrap_or_default(), &mut found);
+    }
+    for (instance, held) in &outside {
+        view.instance(instance, held, &mut found);
     }
     for interface in &interfaces {
         view.interface(interface, &mut found);
     }
     found.blockers.extend(view.load_balancers());
-    found.blockers.extend(others.iter().filter_map(|thing| view.thing(thing)));
+    found.blockers.extend(things.iter().filter_map(|thing| view.thing(thing)));
     for (group, named) in &referring {
         found.blockers.extend(view.referring(group, named));
     }
@@ -53,7 +58,8 @@ pub(super) async fn find(aws: &Aws, scope: &Scope) -> Result<Obstacles, CloudErr
 
 /// What tells the cluster's things from those of others.
 struct View<'a> {
-    region: &'a str,
+    /// Names of the autoscaling groups that are removed, and with them their instances.
+    groups: BTreeSet<&'a str>,
     place: &'a Place,
     known: &'a BTreeMap<String, ResourceId>,
     balancers: &'a Balancers,
@@ -94,15 +100,18 @@ impl View<'_> {
         })
     }
 
-    fn instance(&self, instance: &Instance, found: &mut Obstacles) {
+    /// An instance of a group is ours only if the group is: it launches others in the place of those that end.
+    fn instance(&self, instance: &Instance, keeps: &str, found: &mut Obstacles) {
         let Some(id) = instance.instance_id() else { return };
-        let group = leftovers::value(instance.tags(), OF_GROUP);
-        let of_own_group =
-            group.is_some_and(|group| named_thing(self.region, &self.place.cluster, group, COMMON_LIMIT).is_some());
-        if of_own_group || self.is_ours(id, instance.tags()) {
-            if instance.state().and_then(|state| state.name()) == Some(&InstanceStateName::ShuttingDown) {
-                found.going.push(format!("Instance/{id}, which shuts down"));
-            }
+        if instance.state().and_then(|state| state.name()) == Some(&InstanceStateName::ShuttingDown) {
+            found.going.push(format!("Instance/{id}, which shuts down"));
+            return;
+        }
+        let is_ours = match leftovers::value(instance.tags(), OF_GROUP) {
+            Some(group) => self.groups.contains(group),
+            None => self.is_ours(id, instance.tags()),
+        };
+        if is_ours {
             return;
         }
         found.blockers.push(Blocker {
@@ -110,7 +119,7 @@ impl View<'_> {
             id: id.to_owned(),
             description: leftovers::value(instance.tags(), "Name").map(str::to_owned),
             owner: owner(instance.network_interfaces().iter().find_map(|it| it.owner_id()), None, instance.tags()),
-            keeps: instance.subnet_id().unwrap_or_default().to_owned(),
+            keeps: keeps.to_owned(),
         });
     }
 
@@ -155,20 +164,10 @@ fn owner(account: Option<&str>, requester: Option<&str>, found: &[Tag]) -> Strin
     parts.join(", ")
 }
 
-/// Instances in the cluster's own VPCs that are not terminated, whoever's.
-async fn instances(aws: &Aws, place: &Place) -> Result<Vec<Instance>, CloudError> {
-    if place.own_vpcs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let states = ["pending", "running", "stopping", "stopped", "shutting-down"].map(str::to_owned);
-    let call = aws.ec2.describe_instances().filters(filter("vpc-id", place.own_vpcs.clone()));
-    let mut pages = call.filters(filter("instance-state-name", states)).max_results(1000).into_paginator().send();
-    let mut instances = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| translate("ec2:DescribeInstances", error))?;
-        instances.extend(page.reservations.unwrap_or_default().into_iter().flat_map(|it| it.instances.unwrap_or_default()));
-    }
-    Ok(instances)
+/// Names of a world's autoscaling groups, those that are being deleted among them.
+fn groups(world: &World) -> BTreeSet<&str> {
+    let all = world.resources.iter().chain(world.duplicates.iter().map(|(id, observed)| (id, observed)));
+    all.filter(|(id, _)| id.kind == Kind::AutoscalingGroup).map(|(_, observed)| observed.physical.id.as_str()).collect()
 }
 
 /// Groups anywhere with rules that name groups of the cluster, and which; those of the cluster among them.

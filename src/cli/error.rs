@@ -312,21 +312,30 @@ fn ops_words(error: &OpsError) -> Words {
             };
             words.hint("nothing more was changed; look who else works on the cluster before running the command again")
         }
-        OpsError::Left { left, cluster, blockers, refused } => {
+        OpsError::Left { left, cluster, blockers, refused, keep_coming } => {
             let mut words = Words::new(error.to_string()).cause(format!("still there: {}", list(left)));
             for blocker in blockers {
                 words = words.cause(format!("in the way: {blocker}"));
             }
-            for refusal in refused {
-                words = words.cause(format!("AWS will not remove {refusal}"));
+            for refusal in refused.iter().take(SHOWN) {
+                words = words.cause(format!("AWS did not remove {refusal}"));
             }
-            words.hint(match (blockers.is_empty(), refused.is_empty()) {
-                (true, true) => format!("something keeps making them, or holds on to them; run `kclust delete {cluster}` again"),
-                (false, _) => format!(
+            if !keep_coming.is_empty() {
+                words = words.cause(format!("new ones came in pass after pass: {}", keep_coming.join(", ")));
+            }
+            words.hint(match (blockers.is_empty(), keep_coming.is_empty(), refused.is_empty()) {
+                (false, _, _) => format!(
                     "what is in the way belongs to somebody else and is not touched: have it removed, and run `kclust delete \
                      {cluster}` again to finish"
                 ),
-                (true, false) => format!("change what keeps AWS from it, and run `kclust delete {cluster}` again to finish"),
+                (true, false, _) => format!(
+                    "a controller that runs elsewhere makes them for {cluster}: end it, and run `kclust delete {cluster}` again \
+                     to finish"
+                ),
+                (true, true, false) => {
+                    format!("change what keeps AWS from it, and run `kclust delete {cluster}` again to finish")
+                }
+                (true, true, true) => format!("nothing tells what holds on to them; run `kclust delete {cluster}` again"),
             })
         }
         OpsError::NoSuchRevision { cluster, known, .. } => {
@@ -521,9 +530,11 @@ fn alike(failures: &[Failure]) -> Vec<Vec<&Failure>> {
     groups
 }
 
+/// How much of a long list is shown.
+const SHOWN: usize = 8;
+
 /// The first few of many.
 fn list<T: ToString>(items: &[T]) -> String {
-    const SHOWN: usize = 8;
     let shown: Vec<String> = items.iter().take(SHOWN).map(ToString::to_string).collect();
     match items.len().checked_sub(SHOWN) {
         Some(more) if more > 0 => format!("{} and {more} more", shown.join(", ")),

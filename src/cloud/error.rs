@@ -32,6 +32,13 @@ pub enum ErrorClass {
     Other,
 }
 
+impl ErrorClass {
+    /// The same call may well succeed in a moment, though nothing else happens.
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::NotYet | Self::Throttled | Self::Transport | Self::Conflict)
+    }
+}
+
 /// A failed call: what was asked, and AWS's own answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct CloudError {

@@ -82,6 +82,11 @@ impl Leftover {
         }
     }
 
+    /// What it is, in AWS's words.
+    pub fn kind(&self) -> &'static str {
+        self.kind_and_id().0
+    }
+
     /// What AWS knows it by.
     pub fn id(&self) -> &str {
         self.kind_and_id().1

@@ -116,8 +116,9 @@ pub trait Cloud: Send + Sync {
     /// Removes a leftover. Rules of the cluster's own groups and its controllers' that refer to it go with it.
     async fn delete_leftover(&self, scope: &Scope, leftover: &Leftover) -> Result<(), CloudError>;
 
-    /// What else may keep the cluster's resources from going. Asked before a deletion, and when something does not go.
-    async fn obstacles(&self, scope: &Scope) -> Result<Obstacles, CloudError>;
+    /// What else may keep the cluster's resources from going: those of `world`, which will be removed. Asked before a deletion, and
+    /// when something does not go.
+    async fn obstacles(&self, scope: &Scope, world: &World) -> Result<Obstacles, CloudError>;
 }
 
 /// Facts that a model needs and only AWS knows. Each is asked for once and then recorded in the state.

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::leftover::Blocker;
 use crate::model::{Resource, ResourceId};
 
 /// What AWS gave a resource: the ids and attributes that others refer to.
@@ -45,6 +46,8 @@ pub struct World {
     pub duplicates: Vec<(ResourceId, Observed)>,
     /// Rules of others in the cluster's security groups, in words: in-cluster controllers add some, so they are reported, not removed.
     pub foreign_rules: Vec<String>,
+    /// What others attached to the cluster's resources so that AWS keeps them, as far as the same listings show it.
+    pub held: Vec<Blocker>,
 }
 
 impl World {

@@ -1,6 +1,9 @@
 //! `kclust delete`: remove all that a cluster owns, whoever of its parts made it, and its state last.
 
 mod passes;
+mod progress;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +19,7 @@ use super::carry_out::{Applied, Right};
 use super::error::OpsError;
 use super::history::recorded_or_archived;
 use super::stateless::{Traces, trace};
-use super::{Approval, Ending, Environment};
+use super::{Approval, Ending, Environment, preflight};
 
 /// What may go beyond the cluster's own resources.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,7 +71,7 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     };
     let world = environment.observe(&scope, &store, &desired).await?;
     environment.operator.phase("looking for what the cluster made by itself, and for what is in the way");
-    let (leftovers, obstacles) = tokio::join!(leftovers(environment, &scope), obstacles(environment, &scope));
+    let (leftovers, obstacles) = tokio::join!(leftovers(environment, &scope), obstacles(environment, &scope, &world));
     let (leftovers, obstacles) = (leftovers?, obstacles?);
     let mut plan = removal_plan(name, &world, &leftovers, &obstacles, options)?;
     plan.warnings.extend(unproven);
@@ -76,6 +79,11 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     plan.warnings.extend(fate_of_backups(snapshots, options));
     if recorded.is_none() && plan.is_empty() {
         return end_removal(environment, &store, plan, options).await;
+    }
+    // Without the state nobody knows what the permissions would have to name.
+    if let Some(recorded) = recorded.as_ref().filter(|_| !plan.changes.is_empty()) {
+        let facts = &recorded.facts.value;
+        preflight::check_removal(environment, &recorded.cluster, facts, &mut plan, options.dry_run).await?;
     }
     if options.dry_run {
         return Ok(Ending::Planned(plan));
@@ -137,8 +145,12 @@ async fn leftovers(environment: &Environment<'_>, scope: &Scope) -> Result<Vec<L
     environment.aws.leftovers(scope).await.map_err(OpsError::cloud("look for what the cluster made by itself"))
 }
 
-async fn obstacles(environment: &Environment<'_>, scope: &Scope) -> Result<Obstacles, OpsError> {
-    environment.aws.obstacles(scope).await.map_err(OpsError::cloud("look for what is in the way"))
+/// What is in the way of a world: in its network, and what the world itself shows.
+async fn obstacles(environment: &Environment<'_>, scope: &Scope, world: &World) -> Result<Obstacles, OpsError> {
+    let found = environment.aws.obstacles(scope, world).await;
+    let mut found = found.map_err(OpsError::cloud("look for what is in the way"))?;
+    found.blockers.extend(world.held.iter().cloned());
+    Ok(found)
 }
 
 /// The removal of everything that is known, with the half-made things of the cluster's own kinds in their places.

@@ -81,7 +81,15 @@ pub enum OpsError {
     /// A delete that came to its end with something left: things of others are in the way, AWS refuses to remove a thing as it
     /// is, or something does not go or keeps coming back.
     #[error("{} resources are left of cluster {cluster}", left.len())]
-    Left { cluster: String, left: Vec<String>, blockers: Vec<Blocker>, refused: Vec<String> },
+    Left {
+        cluster: String,
+        left: Vec<String>,
+        blockers: Vec<Blocker>,
+        /// What AWS said to the last attempts.
+        refused: Vec<String>,
+        /// Kinds of things that are made anew all the time.
+        keep_coming: Vec<&'static str>,
+    },
     /// `restore` from a snapshot that is not there. The newest ones that are.
     #[error("cluster {cluster} has no snapshot {wanted}")]
     NoSuchSnapshot { cluster: String, wanted: String, newest: Vec<String> },

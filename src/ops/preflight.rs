@@ -91,6 +91,25 @@ pub(super) async fn check(
     Ok(())
 }
 
+/// The same of a removal, which needs permissions and nothing else of the account. Machines go first: a permission that is missing
+/// at the end would be found out when they are gone.
+pub(super) async fn check_removal(
+    environment: &Environment<'_>,
+    cluster: &Cluster,
+    facts: &Facts,
+    plan: &mut Plan,
+    dry_run: bool,
+) -> Result<(), OpsError> {
+    environment.operator.phase("checking permissions");
+    let findings = permissions::check(environment, cluster, facts, plan).await;
+    let is_refused = findings.iter().any(|finding| finding.severity == Severity::Account);
+    if is_refused && !dry_run {
+        return Err(OpsError::Preflight { cluster: cluster.name.to_string(), operation: plan.operation, findings });
+    }
+    plan.warnings.extend(findings.iter().map(|finding| warning(plan.operation, finding)));
+    Ok(())
+}
+
 fn warning(operation: Operation, finding: &Finding) -> String {
     let Finding { severity, place, message, hint } = finding;
     match severity {

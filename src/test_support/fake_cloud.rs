@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{as_observed, id as parsed, physical};
 use crate::cloud::{
-    Cloud, CloudError, CloudFacts, CloudPreflight, CloudStatus, Creation, ErrorClass, ExistingNetwork, GroupStatus, HostedZone,
-    Identity, InstanceStatus, InstanceTypeFacts, Leftover, Observed, Obstacles, Outputs, Physical, Quota, Readiness,
+    Blocker, Cloud, CloudError, CloudFacts, CloudPreflight, CloudStatus, Creation, ErrorClass, ExistingNetwork, GroupStatus,
+    HostedZone, Identity, InstanceStatus, InstanceTypeFacts, Leftover, Observed, Obstacles, Outputs, Physical, Quota, Readiness,
     ResolvedImage, Room, Scope, TargetState, Verdict, World,
 };
 use crate::model::policy::operator::Grant;
@@ -53,6 +53,8 @@ impl Call {
 }
 
 type Script = Box<dyn Fn(&Call) -> Fate + Send + Sync>;
+type Controllers = Box<dyn Fn(usize) -> Vec<Leftover> + Send + Sync>;
+type LeftoverScript = Box<dyn Fn(&Leftover, usize) -> Option<ErrorClass> + Send + Sync>;
 type Latency = Box<dyn Fn(Kind, Action) -> Duration + Send + Sync>;
 
 /// The cloud. Everything that it does goes by tokio's clock, so that tests can pause it.
@@ -60,6 +62,10 @@ pub struct FakeCloud {
     state: Mutex<State>,
     script: Script,
     latency: Latency,
+    controllers: Controllers,
+    leftover_script: LeftoverScript,
+    obstacles: Obstacles,
+    held: Vec<Blocker>,
     killed: Notify,
 }
 
@@ -74,6 +80,10 @@ struct State {
     /// Looks until it is gone, once deleted.
     lingers: BTreeMap<ResourceId, usize>,
     log: Vec<Call>,
+    /// Looks for leftovers so far.
+    leftover_looks: usize,
+    /// Attempts to remove leftovers, and whether they did.
+    leftovers: Vec<(String, bool)>,
     running: Running,
     looks: Vec<&'static str>,
 }
@@ -96,6 +106,10 @@ impl Default for FakeCloud {
             state: Mutex::default(),
             script: Box::new(|_| Fate::Arrives),
             latency: Box::new(|_, _| Duration::ZERO),
+            controllers: Box::new(|_| Vec::new()),
+            leftover_script: Box::new(|_, _| None),
+            obstacles: Obstacles::default(),
+            held: Vec::new(),
             killed: Notify::new(),
         }
     }
@@ -128,6 +142,29 @@ impl FakeCloud {
 
     pub fn latency(mut self, latency: impl Fn(Kind, Action) -> Duration + Send + Sync + 'static) -> Self {
         self.latency = Box::new(latency);
+        self
+    }
+
+    /// What controllers have made, by the number of the look: what was removed of that is gone.
+    pub fn controllers(mut self, made: impl Fn(usize) -> Vec<Leftover> + Send + Sync + 'static) -> Self {
+        self.controllers = Box::new(made);
+        self
+    }
+
+    /// How attempts to remove a leftover fail; they count from 0.
+    pub fn leftover_script(mut self, script: impl Fn(&Leftover, usize) -> Option<ErrorClass> + Send + Sync + 'static) -> Self {
+        self.leftover_script = Box::new(script);
+        self
+    }
+
+    pub fn obstacles(mut self, obstacles: Obstacles) -> Self {
+        self.obstacles = obstacles;
+        self
+    }
+
+    /// What others attached to the cluster's resources.
+    pub fn held(mut self, held: Vec<Blocker>) -> Self {
+        self.held = held;
         self
     }
 
@@ -183,7 +220,7 @@ impl FakeCloud {
 
     /// What is observed, which is what exists.
     pub fn world(&self) -> World {
-        let mut world = World::default();
+        let mut world = World { held: self.held.clone(), ..World::default() };
         for (id, observed) in self.state().objects.clone() {
             if world.resources.contains_key(&id) {
                 world.duplicates.push((id, observed));
@@ -360,15 +397,23 @@ impl Cloud for FakeCloud {
     }
 
     async fn leftovers(&self, _scope: &Scope) -> Result<Vec<Leftover>, CloudError> {
-        Ok(Vec::new())
+        let mut state = self.state();
+        let mut found = (self.controllers)(state.leftover_looks);
+        state.leftover_looks += 1;
+        found.retain(|leftover| !state.leftovers.iter().any(|(id, is_removed)| *is_removed && id == leftover.id()));
+        Ok(found)
     }
 
-    async fn delete_leftover(&self, _scope: &Scope, _leftover: &Leftover) -> Result<(), CloudError> {
-        Ok(())
+    async fn delete_leftover(&self, _scope: &Scope, leftover: &Leftover) -> Result<(), CloudError> {
+        let mut state = self.state();
+        let attempt = state.leftovers.iter().filter(|(id, _)| id == leftover.id()).count();
+        let failure = (self.leftover_script)(leftover, attempt);
+        state.leftovers.push((leftover.id().to_owned(), failure.is_none()));
+        failure.map_or(Ok(()), |class| Err(refused(class, &format!("remove {}", leftover.id()), "scripted")))
     }
 
-    async fn obstacles(&self, _scope: &Scope) -> Result<Obstacles, CloudError> {
-        Ok(Obstacles::default())
+    async fn obstacles(&self, _scope: &Scope, _world: &World) -> Result<Obstacles, CloudError> {
+        Ok(self.obstacles.clone())
     }
 }
 
@@ -399,7 +444,7 @@ impl CloudFacts for FakeCloud {
 #[async_trait]
 impl CloudPreflight for FakeCloud {
     async fn permitted(&self, _identity: &Identity, _grants: &[Grant]) -> Result<Option<Vec<Verdict>>, CloudError> {
-        unreachable!("nobody asks for permissions")
+        Ok(None)
     }
 
     async fn role_exists(&self, _name: &str) -> Result<bool, CloudError> {

@@ -117,7 +117,9 @@ def _name_things(names: Names, kinds: dict) -> None:
                 _name_thing(names, known, name)
             else:
                 nameless.append((kind, known, thing))
-            for arn, listener in thing.get("listeners", {}).items():
+            # Those of classic load balancers have neither ids nor tags.
+            listeners = thing.get("listeners", {}) if kind != "classicLoadBalancers" else {}
+            for arn, listener in listeners.items():
                 _name_thing(names, arn, _own_name("listener", listener["tags"]) or f"listener {listener['port']} of {name}")
             for rule in [*thing.get("ingress", ()), *thing.get("egress", ())]:
                 names.add(rule["id"], _own_name("rule", rule["tags"]) or "rule")

@@ -11,7 +11,7 @@ from . import quotas
 @dataclass(frozen=True)
 class Conditions:
     seed: int = 0
-    # The token buckets of AWS, filling `speed` times as fast.
+    # The token buckets of AWS, filling `speed` times as fast and holding `size` times as much.
     throttle: dict | None = None
     # How long a new thing may be missing, and how old a listing may be.
     invisible_seconds: float = 0
@@ -26,9 +26,9 @@ class Conditions:
     quotas: dict[str, int] | str = field(default_factory=dict)
 
     def __post_init__(self):
-        unknown = set(self.throttle or {}) - {"speed"}
+        unknown = set(self.throttle or {}) - {"speed", "size"}
         if unknown:
-            raise ValueError(f"throttle takes speed only, not {', '.join(sorted(unknown))}")
+            raise ValueError(f"throttle takes speed and size only, not {', '.join(sorted(unknown))}")
         object.__setattr__(self, "quotas", quotas.checked(self.quotas))
 
     def quota(self, name: str) -> int:

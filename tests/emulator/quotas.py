@@ -18,10 +18,12 @@ class Quota:
     service: str
     code: str
     title: str
+    # The account has a value of its own only if it asked for one; until then there is AWS's.
+    is_default: bool = False
 
 
 QUOTAS: dict[str, Quota] = {
-    "addresses": Quota(5, "ec2", "L-0263D0A3", "EC2-VPC Elastic IPs"),
+    "addresses": Quota(5, "ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", is_default=True),
     "application-load-balancers": Quota(
         50, "elasticloadbalancing", "L-53DA6B97", "Application Load Balancers per Region"
     ),

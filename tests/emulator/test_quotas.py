@@ -26,6 +26,13 @@ class QuotaTest(AwsTest):
             self.vpc(f"10.{number}.0.0/16")
         self.refused("VpcLimitExceeded", self.vpc)
 
+    def test_some_have_no_value_but_the_default(self):
+        service_quotas = self.client("service-quotas")
+        addresses = {"ServiceCode": "ec2", "QuotaCode": "L-0263D0A3"}
+        self.refused("NoSuchResourceException", service_quotas.get_service_quota, **addresses)
+        told = service_quotas.get_aws_default_service_quota(**addresses)["Quota"]["Value"]
+        self.assertEqual(told, 10_000)
+
     def test_an_unknown_quota_is_refused(self):
         with self.assertRaisesRegex(Exception, "400"):
             self.quotas(moons=1)

@@ -37,6 +37,11 @@ class Throttled(AwsTest):
         codes = self.outcomes(count, self.ec2.delete_vpc_endpoints, VpcEndpointIds=["vpce-00000000000000000"])
         return codes["RequestLimitExceeded", 503]
 
+    def test_buckets_may_be_smaller(self):
+        self.control("PUT", "conditions", {"throttle": {"speed": 0.001, "size": 0.1}})
+        outcomes = self.outcomes(6, self.ec2.delete_subnet, SubnetId="subnet-00000000000000000")
+        self.assertEqual(outcomes["RequestLimitExceeded", 503], 1)
+
     def test_buckets_fill(self):
         self.throttle(1)
         self.assertGreater(self.throttled(8), 0)

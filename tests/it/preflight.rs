@@ -135,6 +135,26 @@ fn exactly_the_actions_of_the_plan_must_be_allowed() {
     account.stops(SPEC, 1, &["permissions: no policy of ", "ec2:CreateTags (for CreateVpc)"]);
 }
 
+/// Before the machines go, and not when they are gone.
+#[test]
+fn a_removal_needs_permissions_too() {
+    let account = Account::new();
+    account.kclust(&["create", "-f", SPEC, "--yes", "-q"]).expect(0);
+    account.set_permissions(&all_but(&["iam:DeleteRole", "ec2:DeleteVpc", "ec2:CreateVpc"]));
+    let before = account.world();
+    let run = account.kclust(&["delete", "--yes"]).expect(1);
+    assert_eq!(account.world(), before, "something was changed");
+    for words in ["delete of dev.k8s.local would not succeed; nothing was changed", "denies ec2:DeleteVpc, iam:DeleteRole\n"] {
+        assert!(run.stderr.contains(words), "{words:?} is missing in:\n{}", run.stderr);
+    }
+    let plan = account.kclust(&["delete", "--dry-run", "-o", "json"]).expect(0).json();
+    assert!(plan["warnings"].to_string().contains("delete would not succeed: permissions: "), "{}", plan["warnings"]);
+    // What cannot be asked stops nobody.
+    account.set_permissions(&all_but(&["iam:SimulatePrincipalPolicy"]));
+    let run = account.kclust(&["delete", "--yes"]).expect(0);
+    assert!(run.stderr.contains("permissions: they could not be checked: iam:SimulatePrincipalPolicy"), "{}", run.stderr);
+}
+
 #[test]
 fn everything_is_told_at_once() {
     let account = Account::new();

@@ -52,6 +52,18 @@ fn no_secret_leaves_pki() {
         told.run(&account, 0, &["get", what, "-vvv"]);
         told.run(&account, 0, &["get", what, "-o", "json"]);
     }
+    for what in ["groups", "instances", "resources"] {
+        told.run(&account, 0, &["get", what, "-o", "json", "-vvv"]);
+    }
+    told.run(&account, 0, &["iam-policy", CLUSTER, "-vvv"]);
+    let kubeconfig = account.directory.path().join("kubeconfig").display().to_string();
+    told.run(&account, 0, &["kubeconfig", CLUSTER, "--out", &kubeconfig, "-vvv"]);
+    told.run(&account, 0, &["kubeconfig", CLUSTER, "--admin", "1h", "--out", &format!("{kubeconfig}-admin"), "-vvv"]);
+    // The second time the certificate comes from the cache.
+    for _ in 0..2 {
+        told.run(&account, 0, &["credential", "--cluster", CLUSTER, "-vvv"]);
+    }
+    told.run(&account, 2, &["restore", CLUSTER, "--from", "latest", "--yes", "-vvv"]);
     told.run(&account, 1, &["backup", "--timeout", "1s", "-vvv"]);
     let rendered = account.directory.path().join("rendered");
     told.run(&account, 0, &["render", "-f", &spec, "--out", rendered.to_str().unwrap(), "-vvv"]);
@@ -75,9 +87,17 @@ fn no_secret_leaves_pki() {
     told.files(account.directory.path());
 
     // It logs, and of every kind of thing there is something to search.
-    for part in
-        ["stderr of create", "stdout of create", "user-data of", "/history/", "ledger.json", "rendered/plan.json", "world"]
-    {
+    for part in [
+        "stderr of create",
+        "stdout of create",
+        "user-data of",
+        "/history/",
+        "ledger.json",
+        "rendered/plan.json",
+        "world",
+        "kubeconfig-admin",
+        "stdout of credential",
+    ] {
         assert!(told.0.iter().any(|(name, text)| name.contains(part) && text.len() > 100), "there is no {part}");
     }
     let log =

@@ -115,6 +115,19 @@ async fn patience_ends() {
     }
 }
 
+/// Interfaces and machines take minutes to go; what holds on to a role does not go at all.
+#[tokio::test(start_paused = true)]
+async fn an_update_waits_longer_for_a_network_than_for_a_role() {
+    for (name, limit) in [("Role/nodes", 180), ("Vpc/main", 20 * 60)] {
+        let world = crate::test_support::world(&part(&minimal(), &[name]));
+        let scene = Scene::new(FakeCloud::with_world(&world).script(|_| Fate::Refused(ErrorClass::InUse))).await;
+        let plan = removal(&context(Operation::Update), &world).unwrap();
+        let report = scene.run(&plan, world.outputs(), &Stop::default(), &Watch::default()).await;
+        assert_eq!(report.failures.len(), 1, "{name}");
+        assert!((limit..limit + 6).contains(&report.elapsed.as_secs()), "{name}: {:?}", report.elapsed);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn attempts_are_told_and_pauses_grow() {
     let desired = part(&minimal(), &["Vpc/main"]);

@@ -1,5 +1,7 @@
 //! Auto Scaling groups between the model's form and that of the API. Pure.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_autoscaling::types::builders::TagBuilder;
 use aws_sdk_autoscaling::types::{
     AutoScalingGroup as SdkGroup, InstancesDistribution, LaunchTemplate as SdkLaunchTemplate, LaunchTemplateOverrides,
@@ -94,13 +96,23 @@ pub(super) fn placement(operation: &'static str, placement: &Placement, outputs:
 }
 
 /// The group as a resource, if it is the cluster's.
-pub(super) fn observed(group: &SdkGroup, ownership: &str, ids: &Ids) -> Option<(ResourceId, Observed)> {
+pub(super) fn observed(
+    group: &SdkGroup,
+    ownership: &str,
+    known: &BTreeMap<String, ResourceId>,
+    ids: &Ids,
+) -> Option<(ResourceId, Observed)> {
     let tags = from_sdk_tags(group.tags());
     if tags.get(ownership).map(String::as_str) != Some(tags::OWNED) {
         return None;
     }
-    let id = ResourceId::parse(tags.get(tags::ID)?).filter(|id| id.kind == Kind::AutoscalingGroup)?;
     let name = group.auto_scaling_group_name()?;
+    // One that lost the tag is the one that the state knows by its name.
+    let id = match tags.get(tags::ID) {
+        Some(tag) => ResourceId::parse(tag),
+        None => known.get(name).cloned(),
+    };
+    let id = id.filter(|id| id.kind == Kind::AutoscalingGroup)?;
     let policy = group.mixed_instances_policy();
     let of_policy = policy.and_then(|policy| policy.launch_template()?.launch_template_specification());
     let template = group.launch_template().or(of_policy);
@@ -217,7 +229,8 @@ mod tests {
 
     #[track_caller]
     fn assert_round_trip(group: AutoscalingGroup) {
-        let (id, observed) = observed(&described(&group), &tags::cluster("demo"), &ids()).expect("the group is the cluster's");
+        let (id, observed) =
+            observed(&described(&group), &tags::cluster("demo"), &BTreeMap::new(), &ids()).expect("the group is the cluster's");
         assert_eq!(id.to_string(), "AutoscalingGroup/workers");
         assert_eq!(observed.physical.id, group.name);
         assert_eq!(observed.resource, group.into());
@@ -262,6 +275,7 @@ mod tests {
 
     #[test]
     fn a_group_of_another_cluster_is_not_ours() {
-        assert!(observed(&described(&example()), &tags::cluster("demo2"), &ids()).is_none());
+        let nothing = BTreeMap::new();
+        assert!(observed(&described(&example()), &tags::cluster("demo2"), &nothing, &ids()).is_none());
     }
 }

@@ -2,6 +2,8 @@
 
 mod group;
 
+use std::collections::BTreeMap;
+
 use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::types::{AutoScalingGroup as SdkGroup, Filter, Tag};
 
@@ -163,6 +165,8 @@ pub(crate) async fn is_gone(client: &Client, observed: &Observed) -> Result<bool
 pub(crate) struct Answers {
     ownership: String,
     groups: Vec<SdkGroup>,
+    /// What the state knows as the cluster's, by name.
+    known: BTreeMap<String, ResourceId>,
 }
 
 /// Reads the groups without their instances, of which there may be thousands.
@@ -175,7 +179,7 @@ pub(crate) async fn observe(client: &Client, scope: &Scope) -> Result<Answers, C
         .max_records(PAGE);
     let groups = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
     let groups = groups.map_err(failed("autoscaling:DescribeAutoScalingGroups"))?;
-    Ok(Answers { ownership, groups })
+    Ok(Answers { ownership, groups, known: scope.known.clone() })
 }
 
 impl Answers {
@@ -183,7 +187,7 @@ impl Answers {
     /// what it holds (interfaces, its name) is free only when it is gone, which is what waiting for its removal waits for.
     pub(crate) fn add_to(&self, world: &mut World, ids: &Ids) {
         for found in &self.groups {
-            let Some((id, observed)) = group::observed(found, &self.ownership, ids) else { continue };
+            let Some((id, observed)) = group::observed(found, &self.ownership, &self.known, ids) else { continue };
             if found.status().is_some() {
                 world.duplicates.push((id, observed));
             } else {

@@ -97,7 +97,11 @@ impl Found {
 }
 
 fn read(found: &Found, scope: &Scope, ids: &Ids, world: &mut World) -> Result<(), CloudError> {
-    let own_vpc = |vpc: Option<&str>| vpc.is_some_and(|vpc| ids.name::<Vpc>(vpc).is_some() || scope.vpc.as_deref() == Some(vpc));
+    // A listing is behind and still shows what went with its VPC, which the state knows.
+    let was_own = |vpc: &str| scope.known.get(vpc).is_some_and(|id| id.kind == Kind::Vpc);
+    let own_vpc = |vpc: Option<&str>| {
+        vpc.is_some_and(|vpc| ids.name::<Vpc>(vpc).is_some() || scope.vpc.as_deref() == Some(vpc) || was_own(vpc))
+    };
     let mut arns = Vec::new();
     if let Some((load_balancer, physical)) = found.load_balancer.as_ref().and_then(|found| Some((found, physical(found)?))) {
         let id = ResourceId::new(Kind::LoadBalancer, API);
@@ -361,6 +365,14 @@ mod tests {
         tls.add_to(&mut world, &scope(None), &ids()).expect("the cluster's own");
         let Resource::Listener(listener) = observed(&world, Kind::Listener, API) else { panic!() };
         assert_eq!(listener.target_group, Ref::Nothing);
+    }
+
+    /// Elastic Load Balancing shows for a moment what EC2 does not know any more.
+    #[test]
+    fn a_load_balancer_in_a_vpc_that_is_gone_is_the_clusters_by_the_ledger() {
+        let known = [("vpc-2".to_owned(), ResourceId::new(Kind::Vpc, "main"))];
+        let scope = Scope { known: known.into(), ..scope(None) };
+        found("vpc-2").add_to(&mut world(), &scope, &ids()).expect("the cluster's own");
     }
 
     #[test]

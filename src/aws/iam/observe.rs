@@ -5,7 +5,7 @@ use aws_sdk_iam::types::{EntityType, InstanceProfile as SdkProfile, RoleDetail};
 use super::policy_id;
 use crate::aws::Aws;
 use crate::aws::error::translate;
-use crate::cloud::{CloudError, Observed, Physical, World};
+use crate::cloud::{Blocker, CloudError, Observed, Physical, World};
 use crate::model::{InstanceProfile, Kind, Ref, Resource, ResourceId, Role, RolePolicy, Tags, iam_path, policy, tags};
 
 /// The cluster's roles as IAM describes them.
@@ -50,6 +50,7 @@ pub(in crate::aws) fn add_to(world: &mut World, roles: Vec<RoleDetail>) {
                 add(world, id, resource, profile.instance_profile_name.clone());
             }
         }
+        world.held.extend(holders(role, name));
         let resource = Role {
             name: name.to_owned(),
             path: role.path.clone().unwrap_or_default(),
@@ -58,6 +59,26 @@ pub(in crate::aws) fn add_to(world: &mut World, roles: Vec<RoleDetail>) {
         };
         add(world, ResourceId::new(Kind::Role, logical.as_str()), resource, name.to_owned());
     }
+}
+
+/// What others gave a role, and IAM does not delete it with: managed policies, and profiles of theirs.
+fn holders(role: &RoleDetail, name: &str) -> Vec<Blocker> {
+    let account = |arn: &str| match arn.split(':').nth(4) {
+        None | Some("" | "aws") => "AWS".to_owned(),
+        Some(account) => format!("account {account}"),
+    };
+    let held = |kind, arn: &str, thing: Option<&str>| Blocker {
+        kind,
+        id: arn.to_owned(),
+        description: thing.map(str::to_owned),
+        owner: account(arn),
+        keeps: format!("{}/{name}", Kind::Role),
+    };
+    let policies = role.attached_managed_policies().iter();
+    let policies = policies.filter_map(|policy| Some(held("AttachedPolicy", policy.policy_arn()?, policy.policy_name())));
+    let profiles = role.instance_profile_list().iter().filter(|profile| role.path.as_deref() != Some(profile.path()));
+    let profiles = profiles.map(|profile| held(Kind::InstanceProfile.as_str(), &profile.arn, None));
+    policies.chain(profiles).collect()
 }
 
 /// What a profile that holds no role would be in the world.
@@ -170,6 +191,26 @@ mod tests {
         assert_eq!(policy.physical.id, "nodes-c-1234:kclust");
         let Resource::RolePolicy(policy) = &policy.resource else { panic!() };
         assert_eq!(policy.document, r#"{"a":"ä+","b":1}"#);
+    }
+
+    #[test]
+    fn what_others_gave_a_role_keeps_it() {
+        use aws_sdk_iam::types::AttachedPolicy;
+        let policy = |arn: &str| AttachedPolicy::builder().policy_name("audit").policy_arn(arn).build();
+        let mut held = role("nodes", &[profile("nodes-c-1234", "/kclust/c/"), profile("theirs", "/")]);
+        held.attached_managed_policies =
+            Some(vec![policy("arn:aws:iam::2:policy/audit"), policy("arn:aws:iam::aws:policy/audit")]);
+        let mut world = World::default();
+        add_to(&mut world, vec![held]);
+        let told: Vec<String> = world.held.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "AttachedPolicy/arn:aws:iam::2:policy/audit \"audit\" of account 2 keeps Role/nodes-c-1234",
+                "AttachedPolicy/arn:aws:iam::aws:policy/audit \"audit\" of AWS keeps Role/nodes-c-1234",
+                "InstanceProfile/arn:aws:iam::1:instance-profile/theirs of account 1 keeps Role/nodes-c-1234",
+            ]
+        );
     }
 
     #[test]

@@ -1,25 +1,26 @@
 //! Things of the cluster's own kinds that its world does not show: each is observed through something else that an interrupted
 //! run may not have made, or has removed already.
 
-use aws_sdk_ec2::types::{LaunchTemplate as SdkTemplate, State, Tag, VpcEndpoint as SdkEndpoint};
+use aws_sdk_ec2::types::{Filter, LaunchTemplate as SdkTemplate, State, Tag, VpcEndpoint as SdkEndpoint};
 
 use crate::aws::Aws;
 use crate::aws::error::translate;
 use crate::aws::facts::filter;
 use crate::aws::iam;
-use crate::cloud::{CloudError, Leftover, Observed, Physical};
+use crate::cloud::{CloudError, Leftover, Observed, Physical, Scope};
 use crate::model::{
     Disk, InstanceProfileRef, Kind, LaunchNetwork, LaunchTemplate, Ref, Resource, ResourceId, Tags, UserData, VpcEndpoint,
     iam_path, tags,
 };
 
-pub(super) async fn find(aws: &Aws, cluster: &str) -> Result<Vec<Leftover>, CloudError> {
+pub(super) async fn find(aws: &Aws, scope: &Scope) -> Result<Vec<Leftover>, CloudError> {
+    let cluster = scope.cluster.as_str();
     let path = iam_path(aws.region(), cluster);
     let (templates, endpoints, profiles) =
-        tokio::try_join!(templates(aws, cluster), endpoints(aws, cluster), iam::profiles_below(aws, &path))?;
+        tokio::try_join!(templates(aws, cluster), endpoints(aws, scope), iam::profiles_below(aws, &path))?;
     let of_controllers: Vec<Leftover> = templates.iter().filter_map(of_controller).collect();
     let mut found: Vec<(ResourceId, Observed)> = templates.iter().filter_map(read_template).collect();
-    found.extend(endpoints.iter().filter_map(read_endpoint));
+    found.extend(endpoints.iter().filter_map(|endpoint| read_endpoint(endpoint, scope)));
     // One with a role is observed through the role.
     found.extend(profiles.iter().filter(|profile| profile.roles.is_empty()).map(iam::observe::roleless));
     let found = found.into_iter().map(|(id, observed)| Leftover::Own { id, observed });
@@ -33,10 +34,22 @@ async fn templates(aws: &Aws, cluster: &str) -> Result<Vec<SdkTemplate>, CloudEr
     pages.collect::<Result<_, _>>().await.map_err(|error| translate("ec2:DescribeLaunchTemplates", error))
 }
 
-/// All gateway endpoints of the cluster: in the world one is found in the route tables.
-async fn endpoints(aws: &Aws, cluster: &str) -> Result<Vec<SdkEndpoint>, CloudError> {
-    let call = aws.ec2.describe_vpc_endpoints().filters(super::owned(cluster));
-    let pages = call.filters(filter("tag-key", [tags::ID.to_owned()])).into_paginator().items().send();
+/// All gateway endpoints of the cluster, also where they lost their tags and the state knows them: in the world one is found in
+/// the route tables.
+async fn endpoints(aws: &Aws, scope: &Scope) -> Result<Vec<SdkEndpoint>, CloudError> {
+    let tagged = vec![super::owned(&scope.cluster), filter("tag-key", [tags::ID.to_owned()])];
+    let mut found = described(aws, tagged).await?;
+    let is_missing = |id: &String| found.iter().all(|endpoint| endpoint.vpc_endpoint_id() != Some(id));
+    let known = scope.known.iter().filter(|(_, id)| id.kind == Kind::VpcEndpoint).map(|(physical, _)| physical.clone());
+    let missing: Vec<String> = known.filter(is_missing).collect();
+    if !missing.is_empty() {
+        found.extend(described(aws, vec![filter("vpc-endpoint-id", missing)]).await?);
+    }
+    Ok(found)
+}
+
+async fn described(aws: &Aws, filters: Vec<Filter>) -> Result<Vec<SdkEndpoint>, CloudError> {
+    let pages = aws.ec2.describe_vpc_endpoints().set_filters(Some(filters)).into_paginator().items().send();
     pages.collect::<Result<_, _>>().await.map_err(|error| translate("ec2:DescribeVpcEndpoints", error))
 }
 
@@ -69,11 +82,15 @@ fn read_template(template: &SdkTemplate) -> Option<(ResourceId, Observed)> {
     Some((id, observed(resource, template.launch_template_id.as_deref()?)))
 }
 
-fn read_endpoint(endpoint: &SdkEndpoint) -> Option<(ResourceId, Observed)> {
+fn read_endpoint(endpoint: &SdkEndpoint, scope: &Scope) -> Option<(ResourceId, Observed)> {
     if matches!(endpoint.state(), Some(State::Deleting | State::Deleted)) {
         return None;
     }
-    let id = logical_id(endpoint.tags(), Kind::VpcEndpoint)?;
+    let known = || {
+        let is_other = super::names_another_cluster(endpoint.tags(), &scope.cluster);
+        scope.known.get(endpoint.vpc_endpoint_id()?).filter(|id| id.kind == Kind::VpcEndpoint && !is_other).cloned()
+    };
+    let id = logical_id(endpoint.tags(), Kind::VpcEndpoint).or_else(known)?;
     let service = endpoint.service_name.clone().unwrap_or_default();
     let resource = VpcEndpoint { vpc: Ref::Nothing, service, route_tables: Vec::new(), tags: Tags::new() };
     Some((id, observed(resource, endpoint.vpc_endpoint_id.as_deref()?)))

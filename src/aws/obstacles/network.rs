@@ -20,15 +20,23 @@ macro_rules! all {
 }
 
 /// Everything in the cluster's own VPCs, its own among it.
-pub(super) async fn find(aws: &Aws, place: &Place) -> Result<Vec<Thing>, CloudError> {
-    if place.own_vpcs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (parts, connections) = tokio::try_join!(parts(aws, place), connections(aws, place))?;
-    Ok(parts.into_iter().chain(connections).collect())
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) things: Vec<Thing>,
+    /// What is on its way out by itself, in words.
+    pub(super) going: Vec<String>,
 }
 
-async fn parts(aws: &Aws, place: &Place) -> Result<Vec<Thing>, CloudError> {
+pub(super) async fn find(aws: &Aws, place: &Place) -> Result<Parts, CloudError> {
+    if place.own_vpcs.is_empty() {
+        return Ok(Parts::default());
+    }
+    let (mut parts, connections) = tokio::try_join!(parts(aws, place), connections(aws, place))?;
+    parts.things.extend(connections);
+    Ok(parts)
+}
+
+async fn parts(aws: &Aws, place: &Place) -> Result<Parts, CloudError> {
     let ec2 = &aws.ec2;
     let here = |name: &str| filter(name, place.own_vpcs.clone());
     let (subnets, tables, gateways, internet_gateways, acls, endpoints, groups) = tokio::try_join!(
@@ -43,6 +51,13 @@ async fn parts(aws: &Aws, place: &Place) -> Result<Vec<Thing>, CloudError> {
         all!("ec2:DescribeVpcEndpoints", ec2.describe_vpc_endpoints().filters(here("vpc-id"))),
         security_groups(aws, vec![here("vpc-id")]),
     )?;
+    let gateways_going = gateways.iter().filter(|it| it.state() == Some(&NatGatewayState::Deleting));
+    let gateways_going =
+        gateways_going.filter_map(|it| Some(format!("NatGateway/{}, which is taken down", it.nat_gateway_id()?)));
+    let endpoints_going = endpoints.iter().filter(|it| it.state() == Some(&State::Deleting));
+    let endpoints_going =
+        endpoints_going.filter_map(|it| Some(format!("VpcEndpoint/{}, which is taken down", it.vpc_endpoint_id()?)));
+    let going = gateways_going.chain(endpoints_going).collect();
     let mut found = Vec::new();
     found.extend(subnets.into_iter().filter_map(|it| {
         Some(Thing {
@@ -122,7 +137,7 @@ async fn parts(aws: &Aws, place: &Place) -> Result<Vec<Thing>, CloudError> {
             keeps: it.vpc_id.unwrap_or_default(),
         })
     }));
-    Ok(found)
+    Ok(Parts { things: found, going })
 }
 
 /// What leads from the VPC to somewhere else. Peering connections go with a VPC in some cases: deleting it is tried all the same.

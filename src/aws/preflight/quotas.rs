@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::types::{Instance, InstanceLifecycleType, NatGateway};
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, LoadBalancerTypeEnum};
 use aws_sdk_iam::types::SummaryKeyType;
+use aws_sdk_servicequotas::types::ServiceQuota;
 use futures_util::future::join_all;
 
 use crate::aws::Aws;
@@ -135,9 +136,17 @@ async fn limit(aws: &Aws, quota: &Quota) -> Result<Option<Room>, CloudError> {
             None => return Ok(None),
         },
     };
+    let of = |quota: Option<ServiceQuota>| Some(Room { limit: whole(quota?.value?), used: 0 });
     let answer = aws.servicequotas.get_service_quota().service_code(service).quota_code(code).send().await;
     match answer.map_err(|error| translate("servicequotas:GetServiceQuota", error)) {
-        Ok(answer) => Ok(answer.quota.and_then(|quota| quota.value).map(|value| Room { limit: whole(value), used: 0 })),
+        Ok(answer) => return Ok(of(answer.quota)),
+        // The account has no value of its own: AWS's holds.
+        Err(error) if error.class == ErrorClass::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let answer = aws.servicequotas.get_aws_default_service_quota().service_code(service).quota_code(code).send().await;
+    match answer.map_err(|error| translate("servicequotas:GetAWSDefaultServiceQuota", error)) {
+        Ok(answer) => Ok(of(answer.quota)),
         // Regions do not have all families.
         Err(error) if error.class == ErrorClass::NotFound => Ok(None),
         Err(error) => Err(error),

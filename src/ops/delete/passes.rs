@@ -1,9 +1,8 @@
 //! The work of a removal, in passes: what controllers inside the cluster make while it goes is found by the next one.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::apply::Report;
 use crate::cloud::{ErrorClass, Leftover, Obstacles, Scope, World};
@@ -11,17 +10,11 @@ use crate::model::{Desired, Kind, ResourceId};
 use crate::ops::Environment;
 use crate::ops::carry_out::{Applied, Right, execute_recorded};
 use crate::ops::error::OpsError;
-use crate::plan::{Action, Change, Fate, Operation, Plan, Step, Work};
+use crate::plan::{Fate, Operation, Plan, Step};
 use crate::store::ClusterStore;
 
+use super::progress::{Progress, Refusals};
 use super::{DeleteOptions, leftovers, obstacles, removal_plan};
-
-/// How long something may take to go while nothing else goes: the interfaces of a load balancer hold on to security groups for
-/// minutes after it, and machines shut down in their own time.
-const PATIENCE: Duration = Duration::from_secs(20 * 60);
-/// Between two passes of which the first changed nothing; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) struct Removal<'a> {
     pub(super) environment: &'a Environment<'a>,
@@ -79,24 +72,16 @@ impl Look {
 impl Removal<'_> {
     pub(super) async fn carry_out(&self) -> Result<Applied, OpsError> {
         let mut report = Report::default();
-        let mut refused = Vec::new();
-        let mut before = BTreeSet::new();
-        let mut since = Instant::now();
-        let mut pause = FIRST_PAUSE;
+        let mut progress = Progress::new();
         let kept = loop {
             let look = self.look().await?;
             if look.is_done() {
                 break look.kept();
             }
-            let left = look.names();
-            if left == before {
-                self.wait_or_give_up(&left, &refused, since, pause, &report).await?;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            } else {
-                (since, pause) = (Instant::now(), FIRST_PAUSE);
+            if !progress.see(look.names(), &look.of_controllers()) {
+                self.wait_or_give_up(&mut progress, &look.world, &report).await?;
             }
-            before = left;
-            refused = self.pass(&look, &mut report).await?;
+            progress.refuse(self.pass(&look, &mut report).await?);
         };
         if let Some(reason) = self.right.is_lost() {
             return Err(OpsError::LockLost { cluster: self.scope.cluster.clone(), reason, report: Box::new(report) });
@@ -115,19 +100,19 @@ impl Removal<'_> {
         Ok(Look { world, plan })
     }
 
-    /// Removes what lets itself be removed. Returns what AWS will not remove as it is, and why.
-    async fn pass(&self, look: &Look, report: &mut Report) -> Result<Vec<String>, OpsError> {
+    /// Removes what lets itself be removed. Returns what AWS would not remove, and why.
+    async fn pass(&self, look: &Look, report: &mut Report) -> Result<Refusals, OpsError> {
+        let mut refused = Refusals::new();
         let of_controllers = look.of_controllers();
-        if of_controllers.is_empty() {
-            self.execute(&look.plan, &look.world, report).await?;
-            return Ok(Vec::new());
+        // Machines first, and with them whatever makes more; then what they made; then what that was made in.
+        let is_machines = |id: &ResourceId| id.kind == Kind::AutoscalingGroup;
+        let (first, last) = match of_controllers.is_empty() {
+            true => (None, look.plan.clone()),
+            false => (Some(part_of(&look.plan, is_machines)), part_of(&look.plan, |id| !is_machines(id))),
+        };
+        if let Some(machines) = first.filter(|machines| !machines.steps.is_empty()) {
+            self.execute(&machines, &look.world, report, &mut refused).await?;
         }
-        // Machines first, and with them whatever makes more; then what they made; then, in a later pass, what that was made in.
-        let machines = machines_only(&look.plan);
-        if !machines.changes.is_empty() {
-            self.execute(&machines, &look.world, report).await?;
-        }
-        let (mut held, mut refused) = (Vec::new(), Vec::new());
         for leftover in of_controllers {
             if self.environment.stop.is_requested() {
                 return Err(self.interrupted(report));
@@ -136,23 +121,23 @@ impl Removal<'_> {
             self.environment.operator.phase(&format!("removing {name}"));
             match self.environment.aws.delete_leftover(self.scope, leftover).await {
                 Ok(()) => self.environment.operator.note(&format!("removed {name}")),
-                Err(error) if error.class == ErrorClass::InUse => held.push(name),
-                // Protected from deletion, for example: the rest can go all the same.
-                Err(error) if error.class == ErrorClass::Invalid => refused.push(format!("{name}: {error}")),
+                // Held, protected from deletion, or a bad moment: the rest can go all the same, and the next pass tries it again.
+                Err(error) if matches!(error.class, ErrorClass::InUse | ErrorClass::Invalid) || error.class.is_passing() => {
+                    refused.insert(name, error);
+                }
                 Err(source) => return Err(OpsError::Cloud { action: format!("remove {name}"), source }),
             }
         }
-        // What is kept from going keeps nothing else from it.
-        if held.is_empty() && refused.is_empty() {
-            return Ok(refused);
+        // Whatever comes anew in each pass keeps only that from going which it is in.
+        if !last.steps.is_empty() {
+            self.execute(&last, &look.world, report, &mut refused).await?;
         }
-        self.execute(&look.plan, &look.world, report).await?;
         Ok(refused)
     }
 
     /// Carries a plan out. What AWS keeps because something holds on to it is looked at again in the next pass: it may be
     /// something new.
-    async fn execute(&self, plan: &Plan, world: &World, total: &mut Report) -> Result<(), OpsError> {
+    async fn execute(&self, plan: &Plan, world: &World, total: &mut Report, refused: &mut Refusals) -> Result<(), OpsError> {
         let report = match execute_recorded(self.environment, self.store, plan, world, self.right).await {
             Ok(applied) => applied.report,
             Err(OpsError::NotApplied { report, .. })
@@ -165,28 +150,28 @@ impl Removal<'_> {
         total.done += report.done;
         total.total += report.total;
         total.elapsed += report.elapsed;
+        refused.extend(report.failures.into_iter().map(|failure| (failure.id.to_string(), failure.error)));
         Ok(())
     }
 
-    /// The last pass changed nothing. Waits where something is on its way, and gives up where somebody else is in the way.
-    async fn wait_or_give_up(
-        &self,
-        left: &BTreeSet<String>,
-        refused: &[String],
-        since: Instant,
-        pause: Duration,
-        report: &Report,
-    ) -> Result<(), OpsError> {
-        let Obstacles { blockers, going } = obstacles(self.environment, self.scope).await?;
-        let is_blocked = !(blockers.is_empty() && refused.is_empty()) && going.is_empty();
-        if is_blocked || since.elapsed() > PATIENCE {
-            let (left, refused) = (left.iter().cloned().collect(), refused.to_vec());
-            return Err(OpsError::Left { cluster: self.scope.cluster.clone(), left, blockers, refused });
+    /// The last pass did not help. Waits where something is on its way, and gives up where more passes would not help either.
+    async fn wait_or_give_up(&self, progress: &mut Progress, world: &World, report: &Report) -> Result<(), OpsError> {
+        let Obstacles { blockers, going } = obstacles(self.environment, self.scope, world).await?;
+        let is_held = progress.is_unchanged() && (!blockers.is_empty() || progress.is_refused_for_good());
+        let keep_coming = progress.keep_coming();
+        if (is_held && going.is_empty()) || !keep_coming.is_empty() || progress.is_out_of_patience() {
+            return Err(OpsError::Left {
+                cluster: self.scope.cluster.clone(),
+                left: progress.left().iter().cloned().collect(),
+                blockers,
+                refused: progress.refused().iter().map(|(name, error)| format!("{name}: {error}")).collect(),
+                keep_coming,
+            });
         }
-        let waited_for = if going.is_empty() { left.iter().cloned().collect::<Vec<_>>() } else { going };
+        let waited_for = if going.is_empty() { progress.left().iter().cloned().collect::<Vec<_>>() } else { going };
         self.environment.operator.phase(&format!("waiting for {}", list(&waited_for)));
         tokio::select! {
-            () = sleep(pause) => Ok(()),
+            () = sleep(progress.next_pause()) => Ok(()),
             () = self.environment.stop.requested() => Err(self.interrupted(report)),
         }
     }
@@ -210,17 +195,14 @@ fn list(items: &[String]) -> String {
     }
 }
 
-/// The part of a removal that ends machines: autoscaling groups, on which nothing waits but templates.
-fn machines_only(plan: &Plan) -> Plan {
-    let is_group = |id: &ResourceId| id.kind == Kind::AutoscalingGroup;
-    let changes: Vec<Change> = plan.changes.iter().filter(|change| is_group(&change.id)).cloned().collect();
-    let steps: Vec<Step> = plan
-        .steps
-        .iter()
-        .filter(|step| is_group(&step.id))
-        .map(|step| Step { id: step.id.clone(), work: step.work.clone(), after: Vec::new() })
-        .collect();
-    debug_assert!(steps.iter().all(|step| matches!(step.work, Work::Delete(_))));
-    debug_assert!(changes.iter().all(|change| change.action == Action::Delete));
-    Plan { changes, steps, warnings: Vec::new(), ..plan.clone() }
+/// The steps of a plan that are about some of its resources. What they waited for among the others is no concern of theirs.
+fn part_of(plan: &Plan, wanted: impl Fn(&ResourceId) -> bool) -> Plan {
+    let kept: Vec<usize> = (0..plan.steps.len()).filter(|&step| wanted(&plan.steps[step].id)).collect();
+    let steps = kept.iter().map(|&step| {
+        let Step { id, work, after } = &plan.steps[step];
+        let after = after.iter().filter_map(|before| kept.binary_search(before).ok()).collect();
+        Step { id: id.clone(), work: work.clone(), after }
+    });
+    let changes = plan.changes.iter().filter(|change| wanted(&change.id)).cloned();
+    Plan { changes: changes.collect(), steps: steps.collect(), warnings: Vec::new(), ..plan.clone() }
 }

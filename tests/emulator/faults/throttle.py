@@ -42,12 +42,14 @@ def throttled(call: Call) -> Answer:
 
 
 class Throttle:
-    """The buckets of one account. They fill `speed` times as fast as AWS's, so that tests need not wait as long."""
+    """The buckets of one account. They fill `speed` times as fast as AWS's, so that tests need not wait as long, and hold
+    `size` times as much, so that a small cluster finds them empty."""
 
-    def __init__(self, speed: float = 1):
-        if speed <= 0:
-            raise ValueError(f"speed must be positive, not {speed}")
+    def __init__(self, speed: float = 1, size: float = 1):
+        if speed <= 0 or size <= 0:
+            raise ValueError(f"speed and size must be positive, not {speed} and {size}")
         self.speed = speed
+        self.size = size
         self._buckets: dict[tuple, Bucket] = {}
 
     def refusal(self, call: Call) -> Answer | None:
@@ -66,7 +68,7 @@ class Throttle:
         key = (call.service, None if rates.is_global else call.region, name)
         if key not in self._buckets:
             size, refill = rate
-            self._buckets[key] = Bucket(size, refill * self.speed)
+            self._buckets[key] = Bucket(max(1, size * self.size), refill * self.speed)
         return self._buckets[key]
 
 

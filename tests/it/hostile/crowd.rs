@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{REGION, assert_no_more};
-use crate::harness::Account;
+use crate::harness::{Account, example};
 
 const CLUSTER: &str = "prod.example.com";
 const SPEC: &str = "examples/ha-private.yaml";
@@ -14,14 +14,18 @@ const PAGED: [&str; 4] =
 #[test]
 fn a_big_account() {
     let account = Account::new().with_zone("example.com");
+    let changed = example("ha-private").replace("team: ml-platform", "team: others").replace("maxSize: ", "maxSize: 1");
+    let changed = account.file("changed.yaml", &changed);
     let life = |account: &Account| {
         [
             account.calls_of(&["create", "-f", SPEC, "--yes", "-q"]),
             account.calls_of(&["update", CLUSTER, "--dry-run", "--detailed-exitcode"]),
+            account.calls_of(&["update", "-f", &changed, "--yes", "-q"]),
             account.calls_of(&["delete", CLUSTER, "--yes", "-q"]),
         ]
     };
     let alone = life(&account);
+    assert!(alone[2].keys().any(|(_, action)| action == "UpdateAutoScalingGroup"), "the update changes nothing");
     account.seed(&json!({
         "what": "many-foreign", "region": REGION, "roles": 1000, "vpcs": 200, "load_balancers": 60, "classic_load_balancers": 20,
         "target_groups": 60, "zones": 120, "templates": 60, "groups": 30, "volumes": 60, "key_pairs": 30,

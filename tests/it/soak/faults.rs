@@ -166,7 +166,7 @@ fn one_by_one(example: &'static Example, one_of: usize) {
 
 #[test]
 fn sample_of_minimal() {
-    one_by_one(&MINIMAL, 20);
+    one_by_one(&MINIMAL, 40);
 }
 
 #[test]

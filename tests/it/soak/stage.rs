@@ -1,7 +1,6 @@
 //! Accounts in the states that commands are tried in, and what the commands make of them when nothing happens.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use aws_sdk_elasticloadbalancingv2::types::TargetGroupAttribute;
 use kclust::model::Kind;
@@ -11,6 +10,9 @@ use crate::drift::{Cluster, deletions, titles};
 use crate::harness::{Account, Run, example};
 
 const REGION: &str = "us-east-1";
+/// One of everything that a removal looks for beside the model.
+const CONTROLLERS_MAKE: [&str; 6] =
+    ["classic-load-balancer", "network-load-balancer", "ingress", "interface", "volume", "karpenter"];
 
 /// An example, and how its cluster is changed by the update.
 pub struct Example {
@@ -33,8 +35,6 @@ pub struct Stage {
     from: &'static str,
     /// The calls that it makes.
     pub calls: Vec<Action>,
-    /// How long it takes, on this machine as busy as it is.
-    pub elapsed: Duration,
     /// The world that it makes, in its canonical form.
     pub reached: Json,
 }
@@ -42,6 +42,7 @@ pub struct Stage {
 /// An account for one example.
 pub struct Bench {
     pub account: Account,
+    pub cluster: &'static str,
     pub stages: Vec<Stage>,
 }
 
@@ -61,11 +62,13 @@ impl Bench {
             expect_every_kind(&account.kclust(&["update", "-f", &changed, "--dry-run", "-o", "json"]).expect(0).json());
         }
         let update = Stage::new(&account, "update", "created", &["update", "-f", &changed, "--yes", "-q"]);
+        // What controllers made goes with the cluster; on the way to that everything can happen, too.
+        account.seed(&json!({ "what": "controllers", "region": REGION, "cluster": example.cluster, "make": CONTROLLERS_MAKE }));
         account.snapshot("updated");
         // The region is written down in the state, of which a killed delete may have left nothing.
-        let args = ["delete", example.cluster, "--yes", "-q", "--ignore-not-found", "--region", REGION];
+        let args = ["delete", example.cluster, "--yes", "-q", "--ignore-not-found", "--region", REGION, "--delete-volumes"];
         let delete = Stage::new(&account, "delete", "updated", &args);
-        Self { account, stages: vec![create, update, delete] }
+        Self { account, cluster: example.cluster, stages: vec![create, update, delete] }
     }
 
     /// The account before the command.
@@ -98,9 +101,7 @@ impl Stage {
     fn new(account: &Account, name: &'static str, from: &'static str, args: &[&str]) -> Self {
         account.restore(from);
         account.forget_calls();
-        let begun = Instant::now();
         account.kclust(args).expect(0);
-        let elapsed = begun.elapsed();
         let part = |call: &Json, name: &str| call[name].as_str().unwrap().to_owned();
         let calls = account.calls().iter().map(|call| (part(call, "service"), part(call, "action"))).collect();
         let reached = account.canonical_world();
@@ -110,7 +111,7 @@ impl Stage {
             account.kclust(&plan).expect(0);
         }
         assert_eq!(account.defects(), Vec::<Json>::new());
-        Self { name, args: args.iter().map(|arg| (*arg).to_owned()).collect(), from, calls, elapsed, reached }
+        Self { name, args: args.iter().map(|arg| (*arg).to_owned()).collect(), from, calls, reached }
     }
 
     pub fn args(&self) -> Vec<&str> {

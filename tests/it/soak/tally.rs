@@ -26,6 +26,7 @@ pub enum Proof {
 #[derive(Default)]
 pub struct Tally {
     tried: AtomicUsize,
+    unaided: AtomicUsize,
     equal: AtomicUsize,
     failures: Mutex<Vec<String>>,
     slowest: Mutex<Option<(Duration, String)>>,
@@ -46,7 +47,7 @@ impl Tally {
         self.tried.fetch_add(1, Ordering::Relaxed);
         match outcome {
             Ok(Proof::EqualWorld) => drop(self.equal.fetch_add(1, Ordering::Relaxed)),
-            Ok(Proof::Unaided) => {}
+            Ok(Proof::Unaided) => drop(self.unaided.fetch_add(1, Ordering::Relaxed)),
             Ok(Proof::Rerun(elapsed)) => {
                 let mut slowest = self.slowest.lock().unwrap();
                 if slowest.as_ref().is_none_or(|(longest, _)| *longest < elapsed) {
@@ -75,6 +76,12 @@ pub fn sample<P>(points: Vec<P>, one_of: usize) -> Vec<P> {
     points.into_iter().skip(seed() % one_of).step_by(one_of).collect()
 }
 
+/// How many points there were, and in how many of them the command ended well by itself.
+pub struct Counts {
+    pub tried: usize,
+    pub unaided: usize,
+}
+
 /// Tries all points of an example, each with a name of its own, and tells the result.
 ///
 /// # Panics
@@ -85,7 +92,7 @@ pub fn try_all<P: Sync>(
     points: impl Fn(&Bench) -> Vec<P>,
     name: impl Fn(&Bench, &P) -> String + Sync,
     attempt: impl Fn(&Bench, &P, &Tally) -> Result<Proof, String> + Sync,
-) {
+) -> Counts {
     let begun = Instant::now();
     let benches: Vec<Bench> = (0..WORKERS).map(|_| Bench::new(example)).collect();
     for stage in 0..benches[0].stages.len() {
@@ -115,7 +122,8 @@ pub fn try_all<P: Sync>(
         }
     });
     let failures = tally.failures.into_inner().unwrap();
-    let mut told = format!("{what} of {}: {} points tried", example.name, tally.tried.into_inner());
+    let counts = Counts { tried: tally.tried.into_inner(), unaided: tally.unaided.into_inner() };
+    let mut told = format!("{what} of {}: {} points tried", example.name, counts.tried);
     let _ = write!(told, ", {} of them proven by an equal world", tally.equal.into_inner());
     let _ = write!(told, ", {} failed", failures.len());
     if let Some((elapsed, point)) = tally.slowest.into_inner().unwrap() {
@@ -123,6 +131,7 @@ pub fn try_all<P: Sync>(
     }
     eprintln!("{told}; {:.0} s", begun.elapsed().as_secs_f32());
     assert!(failures.is_empty(), "{told}\n{}", failures.join("\n"));
+    counts
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -253,6 +253,7 @@ actions! {
 
     // What the preflight asks.
     GetServiceQuota: "servicequotas:GetServiceQuota" on [Quotas] with [DescribeBalancerLimits];
+    GetDefaultQuota: "servicequotas:GetAWSDefaultServiceQuota" on [Everything];
 
     // The state.
     ListBucket: "s3:ListBucket" on [RootListing, ClusterListing];

@@ -137,6 +137,7 @@ const PREFLIGHT: &[Action] = &[
     Action::DescribeInstanceTypeOfferings,
     Action::GetAccountSummary,
     Action::GetRole,
+    Action::GetDefaultQuota,
     Action::GetServiceQuota,
     Action::SimulatePrincipalPolicy,
 ];
