@@ -9,7 +9,7 @@ use crate::cloud::{Leftover, Observed, Obstacles, Scope, World};
 use crate::model::{Desired, ResourceId, build};
 use crate::plan::{self, Context, Fate, Operation, Plan};
 use crate::spec::ClusterName;
-use crate::store::{ClusterStore, StoreError};
+use crate::store::{Basis, ClusterStore, StoreError};
 
 use super::begin::{no_such_cluster, recorded, scope};
 use super::carry_out::{Applied, Right};
@@ -43,6 +43,7 @@ impl DeleteOptions {
 pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: DeleteOptions) -> Result<Ending, OpsError> {
     let store = environment.state_of(name);
     environment.operator.phase("reading the state");
+    let basis = store.basis().await?;
     let recorded = match recorded(&store, environment.objects.root()).await {
         // A spec and facts of the history are as good to delete by, and without them there are the tags.
         Err(OpsError::Store(StoreError::Lost { .. })) => match recorded_or_archived(&store, environment.objects.root()).await {
@@ -75,7 +76,7 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     let snapshots = store.snapshots().await?.len();
     plan.warnings.extend(fate_of_backups(snapshots, options));
     if recorded.is_none() && plan.is_empty() {
-        return end_removal(environment, &store, plan, options).await;
+        return end_removal(environment, &store, &basis, plan, options).await;
     }
     if options.dry_run {
         return Ok(Ending::Planned(plan));
@@ -87,7 +88,7 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
     }
     // A store that is gone is made again: without it there is no lock, and two operators could work against each other.
     environment.objects.ensure().await?;
-    let right = Right::take(environment, &store, &Operation::Delete.to_string()).await?;
+    let right = Right::take_for(environment, &store, Operation::Delete, &basis).await?;
     let removal = passes::Removal { environment, store: &store, scope: &scope, desired: &desired, options, right: &right };
     let result = right.explain(name, removal.carry_out().await);
     right.give_back(environment).await;
@@ -110,6 +111,7 @@ fn fate_of_backups(snapshots: usize, options: DeleteOptions) -> Option<String> {
 async fn end_removal(
     environment: &Environment<'_>,
     store: &ClusterStore<'_>,
+    basis: &Basis,
     mut plan: Plan,
     options: DeleteOptions,
 ) -> Result<Ending, OpsError> {
@@ -121,10 +123,10 @@ async fn end_removal(
     if options.dry_run || !(has_state || store.is_locked().await?) {
         return Err(no_such_cluster(environment.objects.as_ref(), store.cluster()).await);
     }
-    let right = Right::take(environment, store, &Operation::Delete.to_string()).await?;
-    let removed = match has_state {
-        true => store.remove_all(!options.delete_backups).await,
-        false => Ok(()),
+    let right = Right::take_for(environment, store, Operation::Delete, basis).await?;
+    let removed = match store.is_half_removed().await {
+        Ok(true) => store.remove_all(!options.delete_backups).await,
+        other => other.map(drop),
     };
     right.give_back(environment).await;
     removed?;

@@ -152,7 +152,7 @@ fn a_ledger_that_is_damaged_or_gone() {
         }
         let file = account.file("more.yaml", &changed("maxSize: 2", &format!("maxSize: {max}")));
         let told = account.kclust(&["update", "-f", &file, "--yes"]).expect(0);
-        assert_eq!(told.stderr.contains("nothing is lost"), content.is_some(), "{}", told.stderr);
+        assert_eq!(told.stderr.contains("is written anew"), content.is_some(), "{}", told.stderr);
     }
     account.kclust(&["update", "--from-history", "1", "--yes"]).expect(0);
     account.has_one_whole_cluster();
