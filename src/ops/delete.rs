@@ -16,7 +16,7 @@ use super::carry_out::{Applied, Right};
 use super::error::OpsError;
 use super::history::recorded_or_archived;
 use super::stateless::{Traces, trace};
-use super::{Approval, Ending, Environment};
+use super::{Approval, Ending, Environment, api_record};
 
 /// What may go beyond the cluster's own resources.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,12 +67,12 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
         }
         None => (trace(environment, name).await?, Desired::new()),
     };
-    let world = environment.observe(&scope, &store, &desired).await?;
+    let (world, of_others) = own_world(environment.observe(&scope, &store, &desired).await?, &desired, &scope);
     environment.operator.phase("looking for what the cluster made by itself, and for what is in the way");
     let (leftovers, obstacles) = tokio::join!(leftovers(environment, &scope), obstacles(environment, &scope));
     let (leftovers, obstacles) = (leftovers?, obstacles?);
     let mut plan = removal_plan(name, &world, &leftovers, &obstacles, options)?;
-    plan.warnings.extend(unproven);
+    plan.warnings.extend(of_others.into_iter().chain(unproven));
     let snapshots = store.snapshots().await?.len();
     plan.warnings.extend(fate_of_backups(snapshots, options));
     if recorded.is_none() && plan.is_empty() {
@@ -133,6 +133,15 @@ async fn end_removal(
     let (cluster, report) = (store.cluster().to_string(), Report::default());
     let snapshots = store.snapshots().await?.len();
     Ok(Ending::Applied(Applied { operation: Operation::Delete, cluster, report, kept: Vec::new(), snapshots }))
+}
+
+/// The world without records at the cluster's names that lead elsewhere, and what to say about these.
+fn own_world(mut world: World, desired: &Desired, scope: &Scope) -> (World, Vec<String>) {
+    let of_others = api_record::of_others(&world, desired, scope);
+    let stay = of_others.iter().map(|(_, record)| format!("{} leads elsewhere and stays", api_record::describe(record)));
+    let (stay, ids): (Vec<String>, Vec<ResourceId>) = (stay.collect(), of_others.iter().map(|(id, _)| (*id).clone()).collect());
+    world.resources.retain(|id, _| !ids.contains(id));
+    (world, stay)
 }
 
 async fn leftovers(environment: &Environment<'_>, scope: &Scope) -> Result<Vec<Leftover>, OpsError> {

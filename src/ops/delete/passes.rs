@@ -14,7 +14,7 @@ use crate::ops::error::OpsError;
 use crate::plan::{Action, Change, Fate, Operation, Plan, Step, Work};
 use crate::store::ClusterStore;
 
-use super::{DeleteOptions, leftovers, obstacles, removal_plan};
+use super::{DeleteOptions, leftovers, obstacles, own_world, removal_plan};
 
 /// How long something may take to go while nothing else goes: the interfaces of a load balancer hold on to security groups for
 /// minutes after it, and machines shut down in their own time.
@@ -109,6 +109,7 @@ impl Removal<'_> {
 
     async fn look(&self) -> Result<Look, OpsError> {
         let world = self.environment.observe(self.scope, self.store, self.desired).await?;
+        let (world, _) = own_world(world, self.desired, self.scope);
         self.environment.operator.phase("looking for what the cluster made by itself");
         let leftovers = leftovers(self.environment, self.scope).await?;
         let plan = removal_plan(self.store.cluster(), &world, &leftovers, &Obstacles::default(), self.options)?;
