@@ -87,9 +87,18 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
         Approval::NobodyToAsk => return Err(OpsError::NotConfirmed),
     }
     // A store that is gone is made again: without it there is no lock, and two operators could work against each other.
-    environment.objects.ensure().await?;
+    if environment.objects.ensure().await? {
+        environment
+            .operator
+            .note(&format!("made the state store {} for the lock; remove it when nobody needs it", environment.objects.root()));
+    }
     let right = Right::take_for(environment, &store, Operation::Delete, &basis).await?;
-    let removal = passes::Removal { environment, store: &store, scope: &scope, desired: &desired, options, right: &right };
+    let is_unsettled = recorded
+        .as_ref()
+        .and_then(|recorded| recorded.ledger.as_ref())
+        .is_some_and(|ledger| ledger.finished_at.is_none() && Operation::from(ledger.operation) != Operation::Delete);
+    let removal =
+        passes::Removal { environment, store: &store, scope: &scope, desired: &desired, options, right: &right, is_unsettled };
     let result = right.explain(name, removal.carry_out().await);
     right.give_back(environment).await;
     result.map(Ending::Applied)

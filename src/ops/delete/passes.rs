@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(20 * 60);
 /// Between two passes of which the first changed nothing; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long EC2 may not show what was made last. Once the state is gone nobody looks for it any more.
+const UNSEEN: Duration = Duration::from_secs(10);
 
 pub(super) struct Removal<'a> {
     pub(super) environment: &'a Environment<'a>,
@@ -30,6 +32,8 @@ pub(super) struct Removal<'a> {
     pub(super) desired: &'a Desired,
     pub(super) options: DeleteOptions,
     pub(super) right: &'a Right,
+    /// A command that made something was killed: what it made last may not be visible yet.
+    pub(super) is_unsettled: bool,
 }
 
 /// What a pass is about.
@@ -83,10 +87,17 @@ impl Removal<'_> {
         let mut before = BTreeSet::new();
         let mut since = Instant::now();
         let mut pause = FIRST_PAUSE;
+        let mut is_unsettled = self.is_unsettled;
         let kept = loop {
             let look = self.look().await?;
-            if look.is_done() {
+            if look.is_done() && !is_unsettled {
                 break look.kept();
+            }
+            if look.is_done() {
+                is_unsettled = false;
+                self.environment.operator.phase("waiting for what an interrupted command may have made last");
+                self.sleep(UNSEEN, &report).await?;
+                continue;
             }
             let left = look.names();
             if left == before {
@@ -186,6 +197,10 @@ impl Removal<'_> {
         }
         let waited_for = if going.is_empty() { left.iter().cloned().collect::<Vec<_>>() } else { going };
         self.environment.operator.phase(&format!("waiting for {}", list(&waited_for)));
+        self.sleep(pause, report).await
+    }
+
+    async fn sleep(&self, pause: Duration, report: &Report) -> Result<(), OpsError> {
         tokio::select! {
             () = sleep(pause) => Ok(()),
             () = self.environment.stop.requested() => Err(self.interrupted(report)),
