@@ -121,7 +121,7 @@ impl Account {
     fn paused_before_the_lock(&self, args: &[impl AsRef<str>]) -> Running {
         self.forget_calls();
         let last_look = if args[0].as_ref() == "delete" { "DescribeVpcPeeringConnections" } else { "SimulatePrincipalPolicy" };
-        self.set_faults(&json!([{ "action": last_look, "latency_ms": 20_000, "times": 1 }]));
+        self.set_faults(&json!([{ "action": last_look, "latency_ms": 10_000, "times": 1 }]));
         let running = self.start(args);
         self.wait_for_calls("the last look", |calls| calls.iter().any(|call| call["action"] == last_look));
         running.signal("STOP");
