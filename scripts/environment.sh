@@ -44,10 +44,15 @@ start_emulator() {
     done
     endpoint=http://127.0.0.1:$(cat "$scratch/port")
     export AWS_ENDPOINT_URL=$endpoint AWS_ACCESS_KEY_ID=AKIA123456789012TEST AWS_SECRET_ACCESS_KEY=emulated
-    # Nothing of the user's own AWS configuration may leak in.
+    leave_users_account
+}
+
+# Nothing of the user's own AWS configuration may leak in, nor a proxy on the way to this machine itself.
+leave_users_account() {
     export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true
     unset AWS_PROFILE AWS_SESSION_TOKEN AWS_REGION AWS_DEFAULT_REGION
-    unset HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
+    local own=127.0.0.1,localhost
+    export NO_PROXY="${NO_PROXY:+$NO_PROXY,}$own" no_proxy="${no_proxy:+$no_proxy,}$own"
 }
 
 stop_emulator() {

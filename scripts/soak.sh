@@ -10,6 +10,7 @@ set -euo pipefail
 
 require_tools
 build
+leave_users_account
 names=("$@")
 [ $# -gt 0 ] || names=(soak::)
 # One after another: each test works on two accounts at a time.

@@ -9,6 +9,9 @@ step() {
 }
 
 require_tools
+leave_users_account
+# Nor what is set to write goldens, or to try other points than these.
+unset UPDATE_GOLDEN INSTA_UPDATE KCLUST_SEED KCLUST_SOAK_SEED KCLUST_SOAK_ONLY
 
 step "scripts: shellcheck"
 shellcheck --external-sources scripts/*.sh tests/emulator/setup.sh tests/e2e/*.sh .ci/run

@@ -94,6 +94,8 @@ fn a_slot_whose_api_server_does_not_come_looks_for_an_order_to_restore() {
         r#"s3_exists() { [ "$1" = control-plane/restore ] && [ "$SECONDS" -ge 40 ]; }
         s3_get() { printf 'e2\nbackups/etcd/20261126T221500Z-r1.db.zst\ncp-2=10.0.32.10\n'; }
         sleep() { SECONDS=$((SECONDS + $1)); }
+        # No clock that goes on by itself.
+        unset SECONDS
         SECONDS=0
         (wait_for "the API server" unless_ordered false) || failure"#,
     );
@@ -357,6 +359,8 @@ fn which_snapshots_are_removed() {
     // One day is the retention time. What is no snapshot of ours stays, and so does the one that an order to restore names.
     let decided = decided(
         r#"setting() { echo 86400; }
+        # One time for all that is compared.
+        date() { if [ "$*" = +%s ]; then echo 1795356600; else command date "$@"; fi; }
         at() { date --utc --date "@$(($(date +%s) - $1))" +backups/etcd/%Y%m%dT%H%M%SZ-r7.db.zst; }
         RESTORE_KEY=$(at 200000)
         s3_list() { at 300000; at 200000; at 86500; at 86000; at 10; echo backups/etcd/before-the-upgrade.db.zst; }
@@ -436,6 +440,7 @@ fn who_does_the_phases_of_the_cluster() {
     ] {
         let decided = decided(&format!(
             r#"ec2() {{ {ec2}; }}
+            unset SECONDS
             begin=0 SECONDS={seconds}
             if may_take_over {holder} $begin; then echo "mine"; else echo "wait"; fi"#
         ));

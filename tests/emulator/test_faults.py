@@ -158,6 +158,15 @@ class LostAnswers(FaultTest):
             self.control("POST", "reset")
             self.assertEqual(connection.sock.recv(1), b"")
 
+    def test_a_call_that_is_held_is_carried_out_when_the_rules_are_replaced(self):
+        self.rules({"do": "hold", "times": 1})
+        with closing(self.hanging_call()) as connection:
+            self.vpc()
+            self.assertEqual(self.vpcs(), 1)
+            self.rules()
+            self.assertEqual(connection.getresponse().status, 200)
+        self.assertEqual((self.vpcs(), self.calls()[0]["fault"]), (2, "hold before"))
+
 
 class OwnWords(FaultTest):
     """A rule for all services need not know their codes."""

@@ -38,7 +38,7 @@ class Throttled(AwsTest):
         return codes["RequestLimitExceeded", 503]
 
     def test_buckets_fill(self):
-        self.throttle(3)
+        self.throttle(1)
         self.assertGreater(self.throttled(8), 0)
         self.assertTrue(eventually(lambda: self.throttled(1) == 0))
 

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -142,6 +142,8 @@ impl Account {
             .env("HOME", self.directory.path())
             .env("USER", "tester")
             .env("LANG", "C.UTF-8")
+            // A name that does not exist shall not be looked for long.
+            .env("RES_OPTIONS", "timeout:1 attempts:1")
             .env("AWS_ENDPOINT_URL", endpoint())
             .env("AWS_ACCESS_KEY_ID", self.access_key())
             .env("AWS_SECRET_ACCESS_KEY", "emulated")
@@ -314,8 +316,8 @@ pub fn run(command: &mut Command) -> Run {
 /// A command that was started and not waited for.
 pub struct Running {
     child: Child,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Option<Output>,
+    stderr: Option<Output>,
 }
 
 impl Running {
@@ -329,8 +331,8 @@ impl Running {
 
     pub fn start_with(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let stdout = child.stdout.take().map(collect);
-        let stderr = child.stderr.take().map(collect);
+        let stdout = child.stdout.take().map(Output::collect);
+        let stderr = child.stderr.take().map(Output::collect);
         Self { child, stdout, stderr }
     }
 
@@ -355,6 +357,17 @@ impl Running {
         assert!(sent.success(), "the command has ended already");
     }
 
+    /// Waits until standard output or standard error holds these words.
+    #[track_caller]
+    pub fn wait_for_words(&self, words: &str) {
+        let begun = Instant::now();
+        let said = || [&self.stdout, &self.stderr].into_iter().flatten().map(Output::text).collect::<String>();
+        while !said().contains(words) {
+            assert!(begun.elapsed() < Self::LIMIT, "{words:?} was not said:\n{}", said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// The exit code of a command that a signal ended is -1.
     #[track_caller]
     pub fn wait(mut self) -> Run {
@@ -370,21 +383,44 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        let text = |stream: Option<JoinHandle<Vec<u8>>>| {
-            stream.map(|stream| String::from_utf8(stream.join().unwrap()).unwrap()).unwrap_or_default()
-        };
-        let run = Run { code: status.code().unwrap_or(-1), stdout: text(self.stdout), stderr: text(self.stderr) };
+        let all = |output: Option<Output>| output.map(Output::all).unwrap_or_default();
+        let run = Run { code: status.code().unwrap_or(-1), stdout: all(self.stdout), stderr: all(self.stderr) };
         assert!(!late, "the command did not end; stdout:\n{}\nstderr:\n{}", run.stdout, run.stderr);
         run
     }
 }
 
-fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        bytes
-    })
+/// What a command has written to a stream.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Output {
+    fn collect(mut stream: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let collected = Arc::clone(&bytes);
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            loop {
+                match stream.read(&mut buffer).unwrap() {
+                    0 => break,
+                    read => collected.lock().unwrap().extend(&buffer[..read]),
+                }
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    /// As far as it goes by now.
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn all(self) -> String {
+        self.reader.join().unwrap();
+        String::from_utf8(std::mem::take(&mut *self.bytes.lock().unwrap())).unwrap()
+    }
 }
 
 /// Text of an example spec.

@@ -16,6 +16,12 @@ use crate::harness::{Account, example};
 const CLUSTER: &str = "dev.k8s.local";
 const REGION: &str = "us-east-1";
 
+/// Each call takes its time, and the network stays until the rules are replaced: there is a middle for something to come in.
+fn held() -> Json {
+    let held = |action: &str| json!({ "service": "ec2", "action": action, "do": "hold" });
+    json!([{ "latency_ms": 40 }, held("DeleteSecurityGroup"), held("DeleteSubnet")])
+}
+
 /// Calls by service and action; those to the state store do not count.
 type Calls = BTreeMap<(String, String), usize>;
 

@@ -235,6 +235,8 @@ fn kubectl_and_kclust_lose_nothing_of_each_other() {
             while it.kubectl(&["config", "set-cluster", name, "--server", "https://x"]).code != 0 {}
         }
     });
+    // What kubectl read before it took the lock it writes back after: of kclust's own only the last word, said alone, is certain.
+    it.account.kclust(&["kubeconfig", CLUSTER]).expect(0);
     let seen = it.kubectl(&["config", "view", "--output", "json"]).expect(0).json();
     let clusters: Vec<&str> =
         seen["clusters"].as_array().unwrap().iter().map(|cluster| cluster["name"].as_str().unwrap()).collect();

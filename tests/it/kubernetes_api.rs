@@ -196,7 +196,6 @@ fn serve(stream: tls::Stream, host: &str, user: Option<tls::User>, shared: &Shar
     while let Some(http::Received { method, path, gzip, body }) = http::read_request(&mut stream)? {
         let user_of = user.as_ref().map(|user| (user.name.clone(), user.groups.clone()));
         let request = Request { host: host.to_owned(), method, path, gzip, user: user_of };
-        shared.requests.lock().unwrap().push(request.clone());
         let behaviour = {
             let all = shared.behaviour.lock().unwrap();
             all.hosts.get(host).unwrap_or(&all.every_host).clone()
@@ -206,6 +205,8 @@ fn serve(stream: tls::Stream, host: &str, user: Option<tls::User>, shared: &Shar
             Some((status, message)) => http::Answer::status(status, &message),
             None => answer(&request, body, shared),
         };
+        // A watch that is seen here has begun.
+        shared.requests.lock().unwrap().push(request);
         answer.write(stream.get_mut(), gzip, &shared.objects)?;
     }
     Ok(())

@@ -82,10 +82,11 @@ fn a_watch_tells_changes_at_two_calls_a_look_and_ends_with_ctrl_c() {
     let worker = worker(&account);
     account.forget_calls();
     let watch = Running::start(&mut account.command(&["get", "instances", "--watch", "--interval", "1s"]));
-    wait_for_looks(&account, 2);
+    watch.wait_for_words("GROUP ");
     status(&account, &worker, "joining the cluster", None);
-    wait_for_looks(&account, 4);
+    watch.wait_for_words("booting: joining the cluster");
     status(&account, &worker, "joining the cluster", Some("no answer"));
+    watch.wait_for_words("no answer");
     wait_for_looks(&account, 7);
     watch.signal("INT");
     let run = watch.wait().expect(0);
@@ -148,9 +149,9 @@ fn a_watch_is_a_stream_of_documents_too() {
     let worker = worker(&account);
     account.forget_calls();
     let watch = Running::start(&mut account.command(&["get", "instances", "--watch", "--interval", "1s", "-o", "json"]));
-    wait_for_looks(&account, 2);
+    watch.wait_for_words("added");
     status(&account, &worker, "preparing the host", None);
-    wait_for_looks(&account, 4);
+    watch.wait_for_words("preparing the host");
     watch.signal("TERM");
     let run = watch.wait().expect(0);
     let changes: Vec<Json> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

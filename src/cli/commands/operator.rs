@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value as Json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::apply::Stop;
 use crate::cli::backups::{plan_json, plan_text};
@@ -122,24 +123,39 @@ impl Operator for Terminals<'_> {
 /// Turns the first Ctrl-C (or SIGTERM) into a request to stop, and the second into the end.
 fn listen_for_interrupts(stop: &Stop, progress: Arc<Progress>) {
     let stop = stop.clone();
+    let mut interrupts = Interrupts::listen();
     tokio::spawn(async move {
-        interrupt().await;
+        interrupts.next().await;
         stop.request();
-        interrupt().await;
+        interrupts.next().await;
         progress.clear();
         std::process::exit(crate::cli::error::exit::INTERRUPTED.into());
     });
 }
 
-/// Ends with Ctrl-C or SIGTERM.
-pub(super) async fn interrupt() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        // Without a handler for SIGTERM the process simply ends by it.
-        Err(_) => drop(tokio::signal::ctrl_c().await),
+/// Each Ctrl-C and SIGTERM from the time on when this was made: none comes unheard between two that are waited for.
+pub(super) struct Interrupts {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+}
+
+impl Interrupts {
+    /// A signal that cannot be listened for simply ends the process.
+    pub(super) fn listen() -> Self {
+        let of = |kind| signal(kind).ok();
+        Self { interrupt: of(SignalKind::interrupt()), terminate: of(SignalKind::terminate()) }
+    }
+
+    pub(super) async fn next(&mut self) {
+        async fn of(signal: &mut Option<Signal>) {
+            match signal {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        }
+        tokio::select! {
+            () = of(&mut self.interrupt) => {}
+            () = of(&mut self.terminate) => {}
+        }
     }
 }

@@ -15,10 +15,11 @@ use crate::inventory::{self, Instance};
 use crate::ops::{FleetWatch, OpsError};
 
 use super::get::{API, looking, unasked};
-use super::operator::interrupt;
+use super::operator::Interrupts;
 use super::{Streams, yaml};
 
 pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Streams) -> Result<u8, CliError> {
+    let mut interrupts = Interrupts::listen();
     let mut screen = Screen { shown: None, drawn: 0, told: None };
     let watching = looking(cli, args.name.name.as_ref(), streams.terminal, async |environment, name, progress| {
         let mut watch = FleetWatch::open(environment, name, &API).await?;
@@ -45,7 +46,7 @@ pub(super) async fn instances(cli: &Cli, args: &InstancesArgs, streams: &mut Str
     });
     tokio::select! {
         watched = watching => watched??,
-        () = interrupt() => {}
+        () = interrupts.next() => {}
         () = reader_gone() => {}
     }
     Ok(exit::DONE)

@@ -30,6 +30,8 @@ class _Account:
     def __init__(self):
         self.rules: Rules | None = None
         self.hanging: set[Connection] = set()
+        # Set when calls that are held may go on.
+        self.released = threading.Event()
         self.set_conditions(conditions.NONE)
 
     def set_conditions(self, wanted: Conditions) -> None:
@@ -46,7 +48,10 @@ class Faults:
     def set_rules(self, account: str, documents: list[dict]) -> None:
         rules = Rules(documents, conditions.of(account).seed)
         with self._lock:
-            self._accounts.setdefault(account, _Account()).rules = rules
+            known = self._accounts.setdefault(account, _Account())
+            known.rules = rules
+            known.released.set()
+            known.released = threading.Event()
 
     def rules(self, account: str) -> list[dict]:
         with self._lock:
@@ -97,7 +102,7 @@ class Faults:
             stale = known.staleness and known.staleness.old_answer(call)
             if stale:
                 return Refused(stale, "stale", delay)
-        return Ruled(delay, rule, connection, known.hanging)
+        return Ruled(delay, rule, connection, known.hanging, known.released)
 
     def learn(self, call: Call, answer: Answer) -> None:
         """What a call has done and seen, for those that come after it."""
@@ -113,5 +118,7 @@ class Faults:
         with self._lock:
             known = self._accounts.pop(account, None)
             conditions.put(account, conditions.NONE)
-        for connection in list(known.hanging) if known else ():
-            connection.end()
+        if known:
+            known.released.set()
+            for connection in list(known.hanging):
+                connection.end()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -52,13 +53,22 @@ class Refused(Delayed):
 
 
 class Ruled(Delayed):
-    """What the rules of an account ask for. `hanging` holds the account's connections that hang."""
+    """What the rules of an account ask for. `hanging` holds the account's connections that hang; calls that are held
+    go on when `released` is set."""
 
-    def __init__(self, delay: float, rule: Rule | None, connection: Connection, hanging: set[Connection]):
+    def __init__(
+        self,
+        delay: float,
+        rule: Rule | None,
+        connection: Connection,
+        hanging: set[Connection],
+        released: threading.Event,
+    ):
         super().__init__(delay)
         self._rule = rule
         self._connection = connection
         self._hanging = hanging
+        self._released = released
         self.name = f"{rule.do} {rule.where}" if rule else None
 
     def at(self, where: str, call: Call, answer: Answer | None = None) -> Answer | None:
@@ -83,6 +93,9 @@ class Ruled(Delayed):
                     return None
             case "reset":
                 self._connection.reset()
+            case "hold":
+                self._released.wait()
+                return None
             case "hang":
                 self._hanging.add(self._connection)
                 self._connection.wait_until_gone()

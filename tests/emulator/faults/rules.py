@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from ..calls import Call
 
-ACTIONS = ("error", "throttle", "deny", "expire", "reset", "truncate", "hang", "kill")
+ACTIONS = ("error", "throttle", "deny", "expire", "reset", "truncate", "hang", "hold", "kill")
 LAUNCH = ("autoscaling", "LaunchInstance")
 
 
@@ -38,6 +38,8 @@ class Rule:
             raise ValueError(f"where must be before, after or answered, not {self.where!r}")
         if self.where == "answered" and self.do != "kill":
             raise ValueError("only a kill can come once the call is answered")
+        if self.do == "hold" and self.where != "before":
+            raise ValueError("only a call that has not been carried out can be held")
         if self.do == "truncate" and self.where != "after":
             raise ValueError("only an answer can break off, after the call")
         if self.do == "error" and not self.code:

@@ -1,7 +1,5 @@
 //! No credentials, wrong credentials, no way to AWS, a bucket that is not ours.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use super::{CLUSTER, CREATE, DELETE, SPEC, changed};
@@ -96,14 +94,12 @@ fn a_region_and_a_zone_that_do_not_exist() {
 #[test]
 fn an_endpoint_that_cannot_be_reached() {
     let account = Account::new();
-    let begun = Instant::now();
     // Nothing listens on the port of discard, and the name cannot exist (RFC 6761).
     for (endpoint, args) in [("http://127.0.0.1:9", COMMANDS[0]), ("http://aws.invalid:9", COMMANDS[3])] {
         let mut command = account.command(args);
         command.env("AWS_ENDPOINT_URL", endpoint);
         run(&mut command).fails(1, &["the endpoint cannot be reached", "check the network, the region, and AWS_ENDPOINT_URL"]);
     }
-    assert!(begun.elapsed() < Duration::from_secs(60), "it took {:?}", begun.elapsed());
 }
 
 #[test]

@@ -7,9 +7,23 @@ use serde_json::{Value as Json, json};
 use super::{CLUSTER, CREATE, DELETE, SPEC, changed};
 use crate::harness::{Account, Running};
 
-/// Every call takes its time, so that there is a middle to be interrupted in.
-fn slow(account: &Account) {
-    account.set_faults(&json!([{ "latency_ms": 40 }]));
+/// Starts a command and waits until it is in the middle: some changes of the network are made, and the next ones are held.
+fn begun(account: &Account, args: &[&str]) -> Running {
+    account.set_faults(&json!([{ "service": "ec2", "change": true, "do": "hold", "skip": 8 }]));
+    let running = Running::start(&mut account.command(args));
+    account.wait_for_calls("a change that is held", |calls| calls.iter().any(|call| call["fault"] == "hold before"));
+    running
+}
+
+/// Starts a command that is killed at its n-th call, with others in flight.
+fn killed_at(account: &Account, args: &[&str], count: usize) {
+    let (running, mut begin) = Running::held(&account.command(args));
+    let kill = json!({ "do": "kill", "pid": running.pid(), "skip": count - 1, "times": 1 });
+    account.set_faults(&json!([{ "latency_ms": 40 }, kill]));
+    begin.write_all(b"\n").unwrap();
+    running.wait().expect(-1);
+    settled(account);
+    account.set_faults(&json!([]));
 }
 
 pub(super) fn is_change(call: &Json) -> bool {
@@ -26,10 +40,10 @@ pub(super) fn settled(account: &Account) {
 fn ctrl_c_while_a_cluster_is_made() {
     let account = Account::new();
     let before = account.resources();
-    slow(&account);
-    let running = Running::start(&mut account.command(&CREATE));
-    account.wait_for_calls("some changes", |calls| calls.iter().filter(|call| is_change(call)).count() >= 10);
+    let running = begun(&account, &CREATE);
     running.signal("INT");
+    running.wait_for_words("press Ctrl-C again to stop at once");
+    account.set_faults(&json!([]));
     let words = [
         "interrupted: create of dev.k8s.local is not finished",
         "not done: ",
@@ -38,7 +52,6 @@ fn ctrl_c_while_a_cluster_is_made() {
     ];
     running.wait().fails(130, &words);
     assert!(!account.state_keys().contains(&format!("{CLUSTER}/lock")), "the lock was not released");
-    account.set_faults(&json!([]));
     account.kclust(&CREATE).expect(0);
     account.has_one_whole_cluster();
     account.is_clean_after_delete(&before);
@@ -50,12 +63,11 @@ fn ctrl_c_while_a_cluster_is_deleted() {
     let before = account.resources();
     account.kclust(&CREATE).expect(0);
     account.forget_calls();
-    slow(&account);
-    let running = Running::start(&mut account.command(&DELETE));
-    account.wait_for_calls("some changes", |calls| calls.iter().filter(|call| is_change(call)).count() >= 10);
+    let running = begun(&account, &DELETE);
     running.signal("TERM");
-    running.wait().fails(130, &["interrupted: delete of dev.k8s.local is not finished", "run the same command again"]);
+    running.wait_for_words("press Ctrl-C again to stop at once");
     account.set_faults(&json!([]));
+    running.wait().fails(130, &["interrupted: delete of dev.k8s.local is not finished", "run the same command again"]);
     account.is_clean_after_delete(&before);
 }
 
@@ -80,18 +92,14 @@ fn ctrl_c_before_anything_is_changed() {
 #[test]
 fn ctrl_c_twice() {
     let account = Account::new();
-    account.set_faults(&json!([{ "service": "ec2", "action": "CreateSubnet", "latency_ms": 4000 }]));
-    let running = Running::start(&mut account.command(&CREATE));
-    account.wait_for_calls("the slow call", |calls| calls.iter().any(|call| call["action"] == "CreateSubnet"));
+    let running = begun(&account, &CREATE);
     running.signal("INT");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    running.wait_for_words("press Ctrl-C again to stop at once");
     running.signal("INT");
-    let run = running.wait().expect(130).says(&["press Ctrl-C again to stop at once"]);
+    let run = running.wait().expect(130);
     assert_eq!(run.stdout, "");
-    let calls = account.calls();
-    assert!(calls.iter().any(|call| call["end"].is_null()), "it waited for the slow call");
-    settled(&account);
     account.set_faults(&json!([]));
+    settled(&account);
     account.kclust(&CREATE).expect(0).says(&[]);
     account.has_one_whole_cluster();
 }
@@ -103,13 +111,7 @@ fn killed_while_a_cluster_is_made() {
     for count in [24, 36, 48, 60, 75, 90, 105] {
         let account = Account::new();
         let before = account.resources();
-        slow(&account);
-        let running = Running::start(&mut account.command(&CREATE));
-        account.wait_for_calls("a call to be killed at", |calls| calls.len() >= count);
-        running.signal("KILL");
-        running.wait().expect(-1);
-        settled(&account);
-        account.set_faults(&json!([]));
+        killed_at(&account, &CREATE, count);
         let locked = account.state_keys().contains(&format!("{CLUSTER}/lock"));
         let again = account.kclust(&["create", "-f", SPEC, "--yes"]).expect(0);
         assert_eq!(again.stderr.contains("took over the lock of tester@"), locked, "{}", again.stderr);
@@ -125,13 +127,7 @@ fn killed_while_a_cluster_is_deleted() {
         let before = account.resources();
         account.kclust(&CREATE).expect(0);
         account.forget_calls();
-        slow(&account);
-        let running = Running::start(&mut account.command(&DELETE));
-        account.wait_for_calls("a call to be killed at", |calls| calls.len() >= count);
-        running.signal("KILL");
-        running.wait().expect(-1);
-        settled(&account);
-        account.set_faults(&json!([]));
+        killed_at(&account, &DELETE, count);
         account.is_clean_after_delete(&before);
     }
 }

@@ -41,14 +41,14 @@ impl Account {
 #[test]
 fn two_operators_at_once() {
     let account = Account::new();
-    account.set_faults(&json!([{ "service": "ec2", "action": "CreateVpc", "latency_ms": 6000 }]));
+    account.set_faults(&json!([{ "service": "ec2", "action": "CreateVpc", "do": "hold" }]));
     let first = Running::start(&mut account.command(&CREATE));
     account.wait_for_calls("the first create", |calls| calls.iter().any(|call| call["action"] == "CreateVpc"));
     let user = format!("arn:aws:iam::{}", account.id);
     account.kclust(&CREATE).fails(5, &["dev.k8s.local is locked: tester@", "`kclust create`", &user, "since 20", "wait until"]);
     account.kclust(&["delete", CLUSTER, "--yes", "-q"]).fails(5, &["is locked: tester@", "`kclust create`"]);
-    first.wait().expect(0);
     account.set_faults(&json!([]));
+    first.wait().expect(0);
     account.has_one_whole_cluster();
 }
 
@@ -186,9 +186,9 @@ fn a_lock_that_has_run_out_is_taken_over() {
     account.set_faults(&json!([]));
     let lock = format!("{CLUSTER}/lock");
     account.kclust(&CREATE).fails(5, &["is locked: tester@", "`kclust create`", "since 20", "taken over by the next command in"]);
-    account.age_state_object(&lock, LIFETIME - 60);
+    account.age_state_object(&lock, 10);
     account.kclust(&DELETE).fails(5, &["is locked: tester@"]);
-    account.age_state_object(&lock, 61);
+    account.age_state_object(&lock, LIFETIME);
     let words = ["took over the lock of tester@", "whose `kclust create` of 20", "did not finish"];
     account.kclust(&["create", "-f", super::SPEC, "--yes"]).expect(0).says(&words);
     stopped.signal("KILL");
@@ -218,7 +218,10 @@ fn a_holder_whose_lock_was_taken_over_stops() {
     let refused =
         |call: &&Json| call["action"] == "PutObject" && call["code"] == "PreconditionFailed" && call["n"].as_u64() > Some(60);
     let renewal = calls.iter().filter(refused).next_back().expect("a renewal that was refused");
-    let after = |call: &&Json| is_change(call) && call["start"].as_f64() > renewal["end"].as_f64();
+    // Whose lock it is it reads next, and until then it is in the right.
+    let looked = |call: &&Json| call["action"] == "GetObject" && call["n"].as_u64() > renewal["n"].as_u64();
+    let known = calls.iter().find(looked).and_then(|call| call["end"].as_f64()).expect("a look at the lock") + 1.0;
+    let after = |call: &&Json| is_change(call) && call["start"].as_f64() > Some(known);
     assert_eq!(calls.iter().find(after), None, "it went on");
     assert_eq!(account.state_object(&format!("{CLUSTER}/lock")), lock_of_alice(), "another's lock is left alone");
 }

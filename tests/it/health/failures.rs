@@ -285,17 +285,17 @@ impl Healthy {
 #[test]
 fn a_certificate_that_has_expired() {
     let cluster = Healthy::minimal();
-    let certificate = |days: i64| Certificate { valid_for: time::Duration::days(days), ..Certificate::default() };
-    cluster.api.behave(|behaviour| behaviour.certificate = certificate(-3));
+    let certificate = |hours: i64| Certificate { valid_for: time::Duration::hours(hours), ..Certificate::default() };
+    cluster.api.behave(|behaviour| behaviour.certificate = certificate(-72));
     let report = cluster.fails(&["certificates"]);
     says(&report, "certificates", &["has been expired since", "reboot the control planes"]);
     says(&report, "api", &["skipped", "because of what `certificates` says"]);
     says(&report, "nodes", &["skipped"]);
 
-    cluster.api.behave(|behaviour| behaviour.certificate = certificate(12));
+    cluster.api.behave(|behaviour| behaviour.certificate = certificate(12 * 24 + 12));
     let report = cluster.validate(&[]).expect(0).json();
     assert_eq!(names(&report, "warning"), ["certificates"]);
-    says(&report, "certificates", &["ends in 11 days"]);
+    says(&report, "certificates", &["ends in 12 days"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{CLUSTER, REGION};
+use super::{CLUSTER, REGION, held};
 use crate::harness::{Account, Running};
 
 fn of_region<'a>(world: &'a Json, kind: &str) -> &'a Json {
@@ -68,7 +68,7 @@ fn what_they_make_meanwhile_goes_too() {
         let before = account.possessions();
         account.kclust(&["create", "-f", "examples/minimal.yaml", "--yes", "-q"]).expect(0);
         account.forget_calls();
-        account.set_faults(&json!([{ "latency_ms": 40 }]));
+        account.set_faults(&held());
         let mut command = account.command(&["delete", CLUSTER, "--yes", "-q", "--delete-volumes"]);
         let running = Running::start(&mut command);
         let begun = std::time::Instant::now();

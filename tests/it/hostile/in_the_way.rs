@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use super::{CLUSTER, REGION};
+use super::{CLUSTER, REGION, held};
 use crate::harness::{Account, Running};
 
 const DELETE: [&str; 4] = ["delete", CLUSTER, "--yes", "-q"];
@@ -65,9 +65,7 @@ fn every_kind_is_named_with_its_owner() {
     }
     assert_eq!(plan["inTheWay"].as_array().unwrap().len(), kinds.len(), "{}", plan["inTheWay"]);
 
-    let begun = Instant::now();
     let run = account.kclust(&DELETE).expect(1);
-    assert!(begun.elapsed() < Duration::from_secs(120), "it took {:?}", begun.elapsed());
     assert_eq!(run.stdout, "");
     for (what, kind) in kinds {
         let line = format!("in the way: {kind}/{}", foreign(what));
@@ -97,7 +95,7 @@ fn every_kind_is_named_with_its_owner() {
 fn one_that_comes_meanwhile_is_named() {
     let account = with_cluster();
     account.forget_calls();
-    account.set_faults(&json!([{ "latency_ms": 40 }]));
+    account.set_faults(&held());
     let begun = Instant::now();
     let running = Running::start(&mut account.command(&DELETE));
     while !account.calls().iter().any(|call| call["action"] == "DeleteAutoScalingGroup") {
@@ -107,7 +105,6 @@ fn one_that_comes_meanwhile_is_named() {
     let made = put(&account, &["interface-with-group"]);
     account.set_faults(&json!([]));
     let run = running.wait().expect(1);
-    assert!(begun.elapsed() < Duration::from_secs(150), "it took {:?}", begun.elapsed());
     let interface = made["interface-with-group"].as_str().unwrap();
     let words = format!("in the way: NetworkInterface/{interface} \"in the nodes' group\" of account {}", account.id);
     assert!(run.stderr.contains(&words), "{words:?} is missing in:\n{}", run.stderr);

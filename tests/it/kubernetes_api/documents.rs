@@ -89,11 +89,11 @@ pub fn node(instance: &str, zone: &str, control_plane: bool, kubelet: &str) -> J
     }
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {
         json!({ "type": kind, "status": status, "reason": reason, "message": message,
-            "lastHeartbeatTime": "2026-11-27T00:00:00Z", "lastTransitionTime": "2026-11-27T00:00:00Z" })
+            "lastHeartbeatTime": "2026-01-02T00:00:00Z", "lastTransitionTime": "2026-01-02T00:00:00Z" })
     };
     json!({
         "kind": "Node", "apiVersion": "v1",
-        "metadata": { "name": instance, "uid": format!("uid-{instance}"), "labels": labels, "creationTimestamp": "2026-11-26T00:00:00Z" },
+        "metadata": { "name": instance, "uid": format!("uid-{instance}"), "labels": labels, "creationTimestamp": "2026-01-01T00:00:00Z" },
         "spec": { "providerID": format!("aws:///{zone}/{instance}") },
         "status": {
             "conditions": [
@@ -119,7 +119,7 @@ pub fn pod(name: &str, node: &str, owner: Option<(&str, &str)>, labels: Json) ->
     json!({
         "kind": "Pod", "apiVersion": "v1",
         "metadata": { "name": name, "namespace": "kube-system", "uid": format!("uid-{name}"), "labels": labels,
-            "ownerReferences": owners, "creationTimestamp": "2026-11-26T00:00:00Z" },
+            "ownerReferences": owners, "creationTimestamp": "2026-01-01T00:00:00Z" },
         "spec": { "nodeName": node, "containers": [{ "name": "main", "image": "registry.k8s.io/main:v1" }] },
         "status": {
             "phase": "Running",
@@ -128,7 +128,7 @@ pub fn pod(name: &str, node: &str, owner: Option<(&str, &str)>, labels: Json) ->
                 { "type": "Ready", "status": "True" },
             ],
             "containerStatuses": [{ "name": "main", "ready": true, "restartCount": 0, "image": "registry.k8s.io/main:v1", "imageID": "",
-                "state": { "running": { "startedAt": "2026-11-26T00:00:00Z" } } }],
+                "state": { "running": { "startedAt": "2026-01-01T00:00:00Z" } } }],
         },
     })
 }

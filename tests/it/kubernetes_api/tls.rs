@@ -33,7 +33,7 @@ pub struct Certificate {
 
 impl Default for Certificate {
     fn default() -> Self {
-        Self { names: None, valid_for: Duration::days(365), foreign: false }
+        Self { names: None, valid_for: Duration::hours(365 * 24 - 12), foreign: false }
     }
 }
 

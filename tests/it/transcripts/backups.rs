@@ -103,8 +103,8 @@ fn restores() {
         .run("restore --from 20990101T000000Z-r9.db.zst --yes")
         .run(&format!("restore --from {NEW} --dry-run --detailed-exitcode"))
         .run_while("restore --from latest", |account| {
-            // It says what it goes on with before it looks.
-            std::thread::sleep(Duration::from_secs(4));
+            // It takes the lock after it has seen that the restore is open.
+            asked(account, "lock", "");
             put(account, &format!("control-plane/restored/{epoch}/cp-1"), "2026-01-02T03:04:05Z\n");
         })
         .run("delete --yes -q");

@@ -95,7 +95,8 @@ fn a_watch_changes_in_its_place() {
     let (code, shown) = on_a_terminal_of(&account, &["get", "instances", "--watch", "-q", "--interval", "1s"], (80, 24), &[]);
     assert_eq!(code, 0, "{shown}");
     // A heading, three instances and the time.
-    assert_eq!((shown.matches("GROUP ").count(), shown.matches("\u{1b}[5A").count()), (3, 2), "{shown:?}");
+    let (drawn, in_its_place) = (shown.matches("GROUP ").count(), shown.matches("\u{1b}[5A").count());
+    assert!(drawn >= 3 && in_its_place == drawn - 1, "{shown:?}");
     let (code, shown) = on_a_terminal_of(&account, &["get", "instances", "--watch", "-q", "--interval", "1s"], (80, 4), &[]);
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains(", 2 more lines\u{1b}[K"), "{shown:?}");
