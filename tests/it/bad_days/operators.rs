@@ -121,11 +121,11 @@ impl Account {
     fn paused_before_the_lock(&self, args: &[impl AsRef<str>]) -> Running {
         self.forget_calls();
         let last_look = if args[0].as_ref() == "delete" { "DescribeVpcPeeringConnections" } else { "SimulatePrincipalPolicy" };
-        self.set_faults(&json!([{ "action": last_look, "latency_ms": 10_000, "times": 1 }]));
+        self.set_faults(&json!([{ "action": last_look, "do": "hold", "times": 1 }]));
         let running = self.start(args);
         self.wait_for_calls("the last look", |calls| calls.iter().any(|call| call["action"] == last_look));
+        // A process that stands still does not lose its patience.
         running.signal("STOP");
-        self.set_faults(&json!([]));
         running
     }
 
@@ -163,6 +163,7 @@ fn a_plan_that_was_overtaken_is_not_carried_out() {
             account.kclust(&CREATE).expect(0);
         }
         let before = account.resources();
+        account.set_faults(&json!([]));
         late.signal("CONT");
         let by = format!(" as arn:aws:iam::{}", account.id);
         let did = if did == "delete" { "create" } else { did };
