@@ -12,7 +12,7 @@ use crate::model::BootstrapObject;
 use crate::spec::Cluster;
 
 /// The parts that are the same for every cluster, in their order in the script.
-pub(super) const PARTS: [&str; 19] = [
+pub(super) const PARTS: [&str; 20] = [
     include_str!("../../templates/boot/log.sh"),
     include_str!("../../templates/boot/requests.sh"),
     include_str!("../../templates/boot/identity.sh"),
@@ -23,6 +23,7 @@ pub(super) const PARTS: [&str; 19] = [
     include_str!("../../templates/boot/pki.sh"),
     include_str!("../../templates/boot/etcd.sh"),
     include_str!("../../templates/boot/control-plane.sh"),
+    include_str!("../../templates/boot/certificates.sh"),
     include_str!("../../templates/boot/cluster.sh"),
     include_str!("../../templates/boot/cluster-settings.sh"),
     include_str!("../../templates/boot/addons.sh"),

@@ -511,3 +511,100 @@ fn what_etcd_says_is_published_also_without_a_quorum() {
     let half = published(r#"if [ "$2" = endpoint ]; then echo '[]'; else echo '{"members'; return 1; fi"#);
     assert_eq!(half, serde_json::json!({ "at": "2026-11-27T12:00:00Z", "status": [], "members": null, "alarms": null }));
 }
+
+#[test]
+fn when_certificates_are_renewed() {
+    // Days until the end, of each of the slots; whether it renews.
+    for (days, slots) in
+        [(365, "no no no"), (91, "no no no"), (89, "yes no no"), (88, "yes yes no"), (87, "yes yes yes"), (-3, "yes yes yes")]
+    {
+        let decided = decided(&format!(
+            r#"at() {{ date --utc --date "@$(($(date +%s) + $1 * 86400 + 43200))" +%Y-%m-%dT%H:%M:%SZ; }}
+            for GROUP in cp-1 cp-2 cp-3; do
+              if is_due "$(at {days})"; then echo "yes"; else echo "no"; fi
+            done | xargs echo"#
+        ));
+        assert_eq!(decided, slots, "{days} days before");
+    }
+}
+
+/// A renewal is over when everything has been started again: one that was cut off is done as a whole.
+#[test]
+fn how_certificates_are_renewed() {
+    const RENEWED: &str = "fetch renew all drop controller-manager scheduler etcd quorum apiserver";
+    for (ends, begun, renewed, done, told) in [
+        (300, false, 365, "", 300),
+        (20, false, 365, RENEWED, 365),
+        (300, true, 365, RENEWED, 365),
+        // An authority that is not there: kubeadm says nothing of it. Nothing is started again for that, hour by hour.
+        (20, false, 20, "fetch renew all drop", 0),
+    ] {
+        let decided = decided(&format!(
+            r#"RENEWAL=$RUN_DIR/renewal
+            at() {{ date --utc --date "@$((1795000000 + $1 * 86400))" +%Y-%m-%dT%H:%M:%SZ; }}
+            date() {{ if [ "$*" = +%s ]; then echo 1795000000; else command date "$@"; fi; }}
+            if {begun}; then touch "$RENEWAL"; fi
+            did() {{ echo "$*" >> "$RUN_DIR/did"; }}
+            touch "$RUN_DIR/did"
+            kubeadm() {{
+              case "$2" in
+                check-expiration)
+                  if [ -e "$RUN_DIR/renewed" ]; then echo "$(at {renewed}) etcd-peer"; else echo "$(at {ends}) apiserver"; fi
+                  echo "$(at 400) admin.conf" ;;
+                renew) did renew "$3" && touch "$RUN_DIR/renewed" ;;
+              esac
+            }}
+            fetch_pki() {{ did fetch; }}
+            drop_keys() {{ did drop; }}
+            restart_containers() {{ did "${{1#kube-}}"; }}
+            has_quorum() {{ did quorum; }}
+            log() {{ :; }}
+            s3_put() {{ echo "$1"; cat; }}
+            attempt renew_due_certificates
+            xargs echo < "$RUN_DIR/did"
+            if [ "$ATTEMPT" -eq 0 ]; then [ ! -e "$RENEWAL" ]; else failure; fi"#
+        ));
+        let (told_object, did) = match decided.strip_prefix("control-plane/certificates/cp-2.json\n") {
+            Some(rest) => rest.split_once('\n').map(|(object, did)| (Some(object), did)).unwrap_or((Some(rest), "")),
+            None => (None, decided.as_str()),
+        };
+        match told_object {
+            Some(object) => {
+                let object: serde_json::Value = serde_json::from_str(object).unwrap();
+                let end = jiff::Timestamp::from_second(1_795_000_000 + told * 86400).unwrap();
+                assert_eq!(object["ends"], end.to_string());
+                assert_eq!(object["name"], if done.is_empty() { "apiserver" } else { "etcd-peer" });
+                assert_eq!(did, done);
+            }
+            None => {
+                let end = jiff::Timestamp::from_second(1_795_000_000 + renewed * 86400).unwrap();
+                assert_eq!(told, 0, "{decided}");
+                assert_eq!(did, format!("{done}\nkubeadm renewed the certificates, and etcd-peer still ends at {end}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_runs_with_old_certificates_is_ended() {
+    for (ends_by_itself, signals) in [(true, "SIGTERM old"), (false, "SIGTERM old SIGKILL old")] {
+        let decided = decided(&format!(
+            r#"touch "$RUN_DIR/signals"
+            unset SECONDS
+            SECONDS=0
+            sleep() {{ SECONDS=$((SECONDS + 3)); }}
+            # The kubelet is quick: another one runs at once.
+            running_containers() {{
+              if [ ! -e "$RUN_DIR/gone" ]; then echo old; fi
+              if [ -s "$RUN_DIR/signals" ]; then echo new; fi
+            }}
+            ctr() {{
+              echo "$6 $7" >> "$RUN_DIR/signals"
+              if [ "$6" = SIGKILL ] || {ends_by_itself}; then touch "$RUN_DIR/gone"; fi
+            }}
+            restart_containers etcd 10
+            xargs echo < "$RUN_DIR/signals""#
+        ));
+        assert_eq!(decided, signals);
+    }
+}

@@ -192,6 +192,33 @@ fn kubeadm_assembles_every_slot() {
     }
 }
 
+/// The boot program reads the end of certificates from kubeadm: for a year they are good.
+#[test]
+fn kubeadm_says_when_certificates_end() {
+    let Some(kubeadm) = Kubeadm::find() else { return };
+    let cluster = kubeadm.example("ha-private");
+    let made = kubeadm.assemble(&cluster, &cluster.slots()[0]);
+    let path = |name: &str| made.directory.path().join(name).display().to_string();
+    let documents = std::fs::read_to_string(path("kubeadm.yaml")).unwrap();
+    let of_slot = "certificatesDir: /etc/kubernetes/pki";
+    assert_eq!(documents.matches(of_slot).count(), 1, "{documents}");
+    std::fs::write(path("kubeadm.yaml"), documents.replace(of_slot, &format!("certificatesDir: {}", path("made")))).unwrap();
+    let script = program(&format!(
+        r#"kubeadm() {{ "{}" "${{@/#\/etc\/kclust\/kubeadm.yaml/{}}}"; }}
+        ends=$(first_to_end)
+        for RENEWAL_DAYS in 360 370; do
+          if is_due "${{ends%% *}}"; then echo "due ${{ends#* }}"; else echo "not due"; fi
+        done"#,
+        kubeadm.program,
+        path("kubeadm.yaml"),
+    ));
+    let (succeeds, output) = run("bash", &["-c", &script], b"").expect("bash");
+    assert!(succeeds, "{output}");
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines[0], "not due");
+    assert!(lines[1].starts_with("due ") && lines[1].len() > "due ".len(), "{output}");
+}
+
 /// What flags of the API server name is on the machine when it starts.
 #[test]
 fn every_file_that_the_api_server_is_told_of_is_written() {

@@ -137,6 +137,9 @@ boot_control_plane() {
   if is_assembled; then
     step "reboot: waiting for downloads"
     wait_for_downloads
+    # While a machine is off, nobody renews them.
+    wait "$KEYS"
+    retry renew_due_certificates
   else
     assemble_slot
   fi

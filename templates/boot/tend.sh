@@ -1,15 +1,16 @@
 # shellcheck shell=bash
 # --- What a running slot looks after
 
-# tend: orders to restore, snapshots, and what etcd is like.
+# tend: orders to restore, snapshots, what etcd is like, and certificates.
 tend() {
-  SNAPSHOT_NEXT=0 ANSWERED='' ETCD_NEXT=0
+  SNAPSHOT_NEXT=0 ANSWERED='' ETCD_NEXT=0 CERTIFICATES_NEXT=0
   while true; do
     tend_restore
     attempt read_settings
     if [ "$ATTEMPT" -ne 0 ]; then log "$(failure)"; fi
     tend_backups
     publish_etcd
+    tend_certificates
     sleep 15
   done
 }
@@ -30,6 +31,14 @@ publish_etcd() {
   ETCD_NEXT=$((SECONDS + 60))
   printf '{"at": "%s", "status": %s, "members": %s, "alarms": %s}\n' "$(now)" "$(etcd_answer endpoint status)" \
     "$(etcd_answer member list)" "$(etcd_answer alarm list)" | s3_put "control-plane/etcd/$GROUP.json" || true
+}
+
+# tend_certificates: every hour.
+tend_certificates() {
+  if ((SECONDS < CERTIFICATES_NEXT)); then return; fi
+  CERTIFICATES_NEXT=$((SECONDS + 3600))
+  attempt renew_due_certificates
+  if [ "$ATTEMPT" -ne 0 ]; then log "$(failure)"; fi
 }
 
 # tend_addons: a service of its own, because an addon may take its time.

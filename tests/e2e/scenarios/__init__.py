@@ -2,4 +2,4 @@
 
 # isort: skip_file
 from . import first_boot, durability, volumes, restoring, interruption  # noqa: F401
-from . import credential, ending, addons, trouble, benchmark  # noqa: F401
+from . import credential, certificates, ending, addons, trouble, benchmark  # noqa: F401
