@@ -112,13 +112,17 @@ fn class_of(code: &str, message: &str, status: u16) -> ErrorClass {
         | "SignatureDoesNotMatch"
         | "IncompleteSignature" => return ErrorClass::Credentials,
 
-        "UnauthorizedOperation" | "NotAuthorized" | "OptInRequired" | "Blocked" => return ErrorClass::Denied,
+        "UnauthorizedOperation" | "NotAuthorized" => return ErrorClass::Denied,
+
+        // Of the account itself, which no permission changes.
+        "OptInRequired" | "Blocked" => return ErrorClass::Other,
 
         "PriorRequestNotComplete"
         | "ConditionalRequestConflict"
         | "PreconditionFailed"
         | "OperationAborted"
         | "ConcurrentModification"
+        | "ConcurrentTagAccess"
         | "ConcurrentModificationException" => return ErrorClass::Conflict,
 
         "DependencyViolation"
@@ -131,7 +135,7 @@ fn class_of(code: &str, message: &str, status: u16) -> ErrorClass {
         | "ScalingActivityInProgress" => return ErrorClass::InUse,
 
         // The state of something that is on its way to another one.
-        "IncorrectState" | "IncorrectInstanceState" => return ErrorClass::NotYet,
+        "IncorrectState" | "IncorrectInstanceState" | "InvalidState" => return ErrorClass::NotYet,
 
         // ELB says so of a security group that does not exist, or was made a moment ago.
         "InvalidSecurityGroup" => return ErrorClass::NotFound,
@@ -344,6 +348,10 @@ mod tests {
                 NotYet,
             ),
             (400, "IncorrectState", "", NotYet),
+            (400, "InvalidState", "", NotYet),
+            (400, "ConcurrentTagAccess", "", Conflict),
+            (400, "OptInRequired", "You are not subscribed to this service.", Other),
+            (400, "Blocked", "Your account is currently blocked.", Other),
             (503, "RequestLimitExceeded", "", Throttled),
             (400, "Throttling", "Rate exceeded", Throttled),
             (400, "ThrottlingException", "", Throttled),

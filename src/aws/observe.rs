@@ -18,7 +18,7 @@ pub(super) async fn observe(aws: &Aws, scope: &Scope) -> Result<World, CloudErro
     network.add_to(&mut world, &ids, load_balancer.api())?;
     load_balancer.add_to(&mut world, scope, &ids)?;
     groups.add_to(&mut world, &ids);
-    iam::observe::add_to(&mut world, roles);
+    iam::observe::add_to(&mut world, roles, aws.region(), &scope.cluster);
     route53::add_to(&mut world, records, scope);
     Ok(world)
 }

@@ -22,11 +22,12 @@ pub(super) async fn put_record(aws: &Aws, record: &DnsRecord, outputs: &Outputs)
     Ok(Physical::new(record_id(record)))
 }
 
-/// Removes a record. Route 53 wants to be told the whole of it, and somebody may have changed it since it was observed.
+/// Removes a record. Route 53 wants to be told the whole of it, and somebody may have changed it since it was observed. One of several
+/// sets of a name, by weight for example, is never the cluster's.
 pub(super) async fn delete_record(aws: &Aws, record: &DnsRecord) -> Result<(), CloudError> {
     match find_record(aws, &record.zone_id, &record.name).await? {
-        Some(found) => change(aws, &record.zone_id, ChangeAction::Delete, found).await,
-        None => Ok(()),
+        Some(found) if found.set_identifier.is_none() => change(aws, &record.zone_id, ChangeAction::Delete, found).await,
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -117,7 +117,7 @@ impl CliError {
             Self::Kubeconfig(FilesError::Nowhere) => exit::USAGE,
             Self::Io { .. } | Self::Kubeconfig(_) => exit::FAILED,
             Self::Ops(error) => match error {
-                OpsError::Lock(LockError::Held(_)) => exit::LOCKED,
+                OpsError::Lock(LockError::Held(_)) | OpsError::StateChanged { .. } => exit::LOCKED,
                 OpsError::Interrupted { .. }
                 | OpsError::RestoreUnfinished { why: Unanswered::Interrupted, .. }
                 | OpsError::BackupUnanswered { why: Unanswered::Interrupted, .. } => exit::INTERRUPTED,
@@ -147,7 +147,6 @@ impl CliError {
                 | OpsError::NoSuchCluster { .. }
                 | OpsError::StateLost { .. }
                 | OpsError::OtherAccount { .. }
-                | OpsError::StateChanged { .. }
                 | OpsError::NotApplied { .. }
                 | OpsError::LockLost { .. }
                 | OpsError::Left { .. }

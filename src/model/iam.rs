@@ -8,7 +8,7 @@ use super::resource::{InstanceProfile, InstanceProfileRef, Kind, Role, RolePolic
 use super::security::{CONTROL_PLANE, NODES};
 
 /// Name of the one inline policy of a role.
-const POLICY: &str = "kclust";
+pub const ROLE_POLICY: &str = "kclust";
 
 pub(super) fn add(builder: &mut Builder<'_>) {
     if builder.cluster.iam.control_plane_profile.is_none() {
@@ -30,7 +30,7 @@ fn add_profile(builder: &mut Builder<'_>, name: &str, document: String) {
         tags: builder.tags(Kind::Role, name),
     };
     builder.add(name, role);
-    builder.add(format!("{name}:{POLICY}"), RolePolicy { role: Ref::own(name), name: POLICY.to_owned(), document });
+    builder.add(format!("{name}:{ROLE_POLICY}"), RolePolicy { role: Ref::own(name), name: ROLE_POLICY.to_owned(), document });
     let profile = InstanceProfile {
         name: profile_name(builder, name),
         path,

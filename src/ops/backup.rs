@@ -75,7 +75,7 @@ async fn request(environment: &Environment<'_>, store: &ClusterStore<'_>, timeou
             Err(error) => return Err(error.into()),
         }
     }
-    Err(refused.map_or(OpsError::StateChanged { cluster: store.cluster().to_string() }, OpsError::Store))
+    Err(refused.map_or(OpsError::StateChanged { cluster: store.cluster().to_string(), by: None }, OpsError::Store))
 }
 
 /// Waits for the answer: the key of the snapshot, or what the slots say why there is none.

@@ -114,18 +114,10 @@ pub(super) async fn recorded(store: &ClusterStore<'_>, root: &str) -> Result<Opt
     };
     let name = store.cluster();
     let cluster = parsed(&format!("{root}/{name}/cluster.yaml"), name, &applied)?;
-    let (facts, ledger) = tokio::join!(store.read_facts(), recorded_ledger(store));
+    let (facts, ledger) = tokio::join!(store.read_facts(), store.recorded_ledger());
     let facts = recorded_facts(store, facts?).await?;
     let version = Some(applied.version.clone());
-    Ok(Some(Recorded { applied, cluster, facts, version, damage: None, ledger: ledger? }))
-}
-
-/// The ledger is a help: one that is damaged is none.
-pub(super) async fn recorded_ledger(store: &ClusterStore<'_>) -> Result<Option<Ledger>, StoreError> {
-    match store.read_ledger().await {
-        Err(StoreError::Corrupt { .. }) => Ok(None),
-        ledger => Ok(ledger?.map(|stored| stored.value)),
-    }
+    Ok(Some(Recorded { applied, cluster, facts, version, damage: None, ledger: ledger?.value }))
 }
 
 /// Facts are written before the spec: where there is a spec, they are there or were lost.

@@ -7,7 +7,10 @@ use crate::cloud::{Facts, Leftover, Outputs, World};
 use crate::pki::ClusterPki;
 use crate::plan::{Operation, Plan};
 use crate::spec::{Cluster, ClusterName, to_yaml};
-use crate::store::{ClusterStore, Condition, Holder, Ledger, LedgerEntry, Lock, LockError, LossSignal, PkiFiles, StoreError};
+use crate::store::{
+    Basis, ClusterStore, Condition, Holder, Ledger, LedgerEntry, Lock, LockError, LossSignal, PkiFiles, RecordedLedger, Run,
+    StoreError,
+};
 
 use super::begin::Recorded;
 use super::error::OpsError;
@@ -29,6 +32,8 @@ pub struct Applied {
 /// The right to change a cluster, held while `work` runs. When it is lost, `stop` is requested.
 pub(super) struct Right {
     lock: Lock,
+    /// For the ledger.
+    by: String,
     watch: tokio::task::JoinHandle<()>,
     loss: LossSignal,
 }
@@ -36,6 +41,7 @@ pub(super) struct Right {
 impl Right {
     pub(super) async fn take(environment: &Environment<'_>, store: &ClusterStore<'_>, operation: &str) -> Result<Self, OpsError> {
         let holder = Holder::this_process(operation, Some(environment.identity.arn.clone()));
+        let by = format!("{holder} as {}", environment.identity.arn);
         let clock = Arc::clone(&environment.clock);
         let lock = Lock::acquire(Arc::clone(&environment.objects), store.cluster(), holder, clock, Lock::TTL).await?;
         if let Some(before) = lock.taken_from() {
@@ -54,7 +60,28 @@ impl Right {
             signal.wait().await;
             stop.request();
         });
-        Ok(Self { lock, watch, loss })
+        Ok(Self { lock, by, watch, loss })
+    }
+
+    /// As [`Self::take`], for what was planned on `basis`.
+    ///
+    /// # Errors
+    /// [`OpsError::StateChanged`] when somebody else has changed the cluster since.
+    pub(super) async fn take_for(
+        environment: &Environment<'_>,
+        store: &ClusterStore<'_>,
+        operation: Operation,
+        basis: &Basis,
+    ) -> Result<Self, OpsError> {
+        let right = Self::take(environment, store, &operation.to_string()).await?;
+        let refused = match store.still_rests_on(basis).await {
+            Ok(true) => return Ok(right),
+            Ok(false) => OpsError::StateChanged { cluster: store.cluster().to_string(), by: last_run(store).await },
+            Err(error) => error.into(),
+        };
+        let refused = right.explain::<Self>(store.cluster(), Err(refused));
+        right.give_back(environment).await;
+        refused
     }
 
     pub(super) fn is_lost(&self) -> Option<String> {
@@ -90,6 +117,7 @@ pub(super) async fn carry_out(
     environment: &Environment<'_>,
     store: &ClusterStore<'_>,
     cluster: &Cluster,
+    basis: &Basis,
     recorded: Option<Recorded>,
     prepared: Prepared,
 ) -> Result<Applied, OpsError> {
@@ -97,7 +125,7 @@ pub(super) async fn carry_out(
     if environment.objects.ensure().await? {
         environment.operator.note(&format!("made the state store {}", environment.objects.root()));
     }
-    let right = Right::take(environment, store, &prepared.plan.operation.to_string()).await?;
+    let right = Right::take_for(environment, store, prepared.plan.operation, basis).await?;
     let result = under_lock(environment, store, cluster, recorded, prepared, &right).await;
     let result = right.explain(&cluster.name, result);
     right.give_back(environment).await;
@@ -110,17 +138,18 @@ pub(super) async fn close(
     environment: &Environment<'_>,
     store: &ClusterStore<'_>,
     cluster: &Cluster,
+    basis: &Basis,
     recorded: Option<Recorded>,
     prepared: Prepared,
 ) -> Result<Ending, OpsError> {
     let plan = prepared.plan.clone();
-    let (ledger, is_locked) = tokio::join!(unfinished(environment, store, plan.operation), store.is_locked());
-    if ledger?.is_none() && !is_locked? {
+    let (ledger, is_locked) = tokio::join!(store.recorded_ledger(), store.is_locked());
+    if !ledger?.value.is_some_and(|ledger| is_open(&ledger, plan.operation)) && !is_locked? {
         return Ok(Ending::Unchanged(plan));
     }
-    match carry_out(environment, store, cluster, recorded, prepared).await {
-        // Its holder is at work.
-        Err(OpsError::Lock(LockError::Held(_))) => Ok(Ending::Unchanged(plan)),
+    match carry_out(environment, store, cluster, basis, recorded, prepared).await {
+        // Somebody else is at it, or was.
+        Err(OpsError::Lock(LockError::Held(_)) | OpsError::StateChanged { .. }) => Ok(Ending::Unchanged(plan)),
         ended => ended.map(Ending::Applied),
     }
 }
@@ -135,22 +164,23 @@ async fn under_lock(
 ) -> Result<Applied, OpsError> {
     let Prepared { facts, world, plan, .. } = prepared;
     let changed = |error| match error {
-        StoreError::Changed { .. } => OpsError::StateChanged { cluster: cluster.name.to_string() },
+        StoreError::Changed { .. } => OpsError::StateChanged { cluster: cluster.name.to_string(), by: None },
         other => OpsError::Store(other),
     };
-    // Whoever was faster had the lock in between, and its spec is not the one that the plan was made for.
-    if store.spec_version().await? != recorded.as_ref().and_then(|recorded| recorded.version.clone()) {
-        return Err(OpsError::StateChanged { cluster: cluster.name.to_string() });
-    }
     // What cannot be read is found out before anything is written.
-    let unfinished = unfinished(environment, store, plan.operation).await?;
+    let before = ledger_before(environment, store).await?;
     let pki = existing_keys(environment, store, &world).await?;
-    match recorded.as_ref().map(|recorded| &recorded.facts) {
-        Some(recorded) if recorded.damage.is_none() && recorded.value == facts => store.keep_facts(&facts).await?,
-        Some(recorded) => store.write_facts(&facts, recorded.condition.clone()).await.map_err(changed)?,
-        // Facts of a first create that ended before its spec was written bind nobody.
-        None => store.write_facts(&facts, Condition::Always).await.map_err(changed)?,
-    }
+    let there = match recorded.as_ref().map(|recorded| &recorded.facts) {
+        Some(recorded) => recorded.condition.clone(),
+        None => store.unbound_facts().await?,
+    };
+    let there = match recorded.as_ref().map(|recorded| &recorded.facts) {
+        Some(recorded) if recorded.damage.is_none() && recorded.value == facts => {
+            store.keep_facts(&facts).await?;
+            there
+        }
+        _ => Condition::Unchanged(store.write_facts(&facts, there).await.map_err(changed)?),
+    };
     let text = to_yaml(cluster);
     let (operation, by, at) = (plan.operation.into(), environment.identity.arn.as_str(), environment.clock.now());
     match &recorded {
@@ -165,10 +195,10 @@ async fn under_lock(
         }
     }
     keys(environment, store, pki).await?;
-    let applied = take_up(environment, store, &plan, &world, unfinished, right).await?;
+    let applied = take_up(environment, store, &plan, &world, before, right).await?;
     let user_tags = cluster.tags.keys().cloned().collect();
     if facts.user_tags != user_tags {
-        store.write_facts(&Facts { user_tags, ..facts }, Condition::Always).await?;
+        store.write_facts(&Facts { user_tags, ..facts }, there).await.map_err(changed)?;
     }
     Ok(applied)
 }
@@ -225,23 +255,32 @@ pub(super) async fn execute_recorded(
     world: &World,
     right: &Right,
 ) -> Result<Applied, OpsError> {
-    let unfinished = unfinished(environment, store, plan.operation).await?;
-    take_up(environment, store, plan, world, unfinished, right).await
+    let before = ledger_before(environment, store).await?;
+    take_up(environment, store, plan, world, before, right).await
 }
 
-/// As [`execute_recorded`]; `unfinished` is the ledger of the operation that is taken up: its client tokens then find what it made.
+/// As [`execute_recorded`]; where the ledger of `before` is of the same operation and was left open, that is taken up: its client
+/// tokens then find what it made.
 async fn take_up(
     environment: &Environment<'_>,
     store: &ClusterStore<'_>,
     plan: &Plan,
     world: &World,
-    unfinished: Option<Ledger>,
+    before: RecordedLedger,
     right: &Right,
 ) -> Result<Applied, OpsError> {
     let outputs = world.outputs();
-    let started_at = unfinished.map_or_else(|| environment.clock.now(), |ledger| ledger.started_at);
-    let mut ledger = Ledger { operation: plan.operation.into(), started_at, finished_at: None, resources: entries(&outputs) };
-    store.write_ledger(&ledger, Condition::Always).await?;
+    let now = environment.clock.now();
+    let unfinished = before.value.filter(|ledger| is_open(ledger, plan.operation));
+    let run = Run { id: format!("{:032x}", rand::random::<u128>()), by: right.by.clone(), at: now };
+    let mut ledger = Ledger {
+        operation: plan.operation.into(),
+        started_at: unfinished.map_or(now, |ledger| ledger.started_at),
+        finished_at: None,
+        run: Some(run),
+        resources: entries(&outputs),
+    };
+    let version = store.write_ledger(&ledger, before.condition).await?;
     let provisioner = Provisioner { cloud: environment.aws, store };
     let operation_id = ledger.started_at.to_string();
     let report = execute(plan, &operation_id, outputs, &provisioner, environment.observer, environment.stop, CONCURRENCY).await;
@@ -254,7 +293,7 @@ async fn take_up(
     // interrupted is taken up.
     let ended = report.is_complete() || !report.failures.is_empty();
     ledger.finished_at = ended.then(|| environment.clock.now());
-    store.write_ledger(&ledger, Condition::Always).await?;
+    store.write_ledger(&ledger, Condition::Unchanged(version)).await?;
     if !report.failures.is_empty() {
         return Err(OpsError::NotApplied { cluster, operation, report: Box::new(report) });
     }
@@ -264,26 +303,29 @@ async fn take_up(
     Ok(Applied { operation, cluster, report, kept: Vec::new(), snapshots: 0 })
 }
 
-/// The ledger of the same operation, when it was interrupted.
-///
-/// A ledger that is damaged or gone costs nothing but that: what an interrupted operation made is found by its tags and names, and
-/// its client tokens only save a second look.
-async fn unfinished(
-    environment: &Environment<'_>,
-    store: &ClusterStore<'_>,
-    operation: Operation,
-) -> Result<Option<Ledger>, OpsError> {
-    let ledger = match store.read_ledger().await {
-        Ok(ledger) => ledger.map(|stored| stored.value),
-        Err(StoreError::Corrupt { location, reason, .. }) => {
-            environment.operator.note(&format!(
-                "{location} cannot be read ({reason}) and is written anew: nothing is lost, resources are found by their tags"
-            ));
-            None
-        }
-        Err(error) => return Err(error.into()),
-    };
-    Ok(ledger.filter(|ledger| ledger.operation == operation.into() && ledger.finished_at.is_none()))
+/// The ledger as the last command left it.
+async fn ledger_before(environment: &Environment<'_>, store: &ClusterStore<'_>) -> Result<RecordedLedger, OpsError> {
+    let ledger = store.recorded_ledger().await?;
+    if let Some((location, reason)) = &ledger.damage {
+        environment.operator.note(&format!(
+            "{location} cannot be read ({reason}) and is written anew: resources are found by their tags; what has lost its tags since \
+             it was made is not known any more"
+        ));
+    }
+    Ok(ledger)
+}
+
+/// Whether it is of an operation of that kind that was interrupted.
+fn is_open(ledger: &Ledger, operation: Operation) -> bool {
+    ledger.operation == operation.into() && ledger.finished_at.is_none()
+}
+
+/// Who changed the cluster last, and when, in words; `None` where nothing is left that tells.
+async fn last_run(store: &ClusterStore<'_>) -> Option<String> {
+    // This is a help only: that it was changed has been found out already.
+    let ledger = store.recorded_ledger().await.ok()?.value?;
+    let run = ledger.run?;
+    Some(format!("{} (`kclust {}` of {})", run.by, Operation::from(ledger.operation), run.at.strftime("%F %T UTC")))
 }
 
 fn entries(outputs: &Outputs) -> Vec<LedgerEntry> {
@@ -296,6 +338,16 @@ impl From<Operation> for crate::store::Operation {
             Operation::Create => Self::Create,
             Operation::Update => Self::Update,
             Operation::Delete => Self::Delete,
+        }
+    }
+}
+
+impl From<crate::store::Operation> for Operation {
+    fn from(operation: crate::store::Operation) -> Self {
+        match operation {
+            crate::store::Operation::Create => Self::Create,
+            crate::store::Operation::Update => Self::Update,
+            crate::store::Operation::Delete => Self::Delete,
         }
     }
 }

@@ -18,6 +18,7 @@ pub async fn create(environment: &Environment<'_>, cluster: &Cluster, dry_run: b
     }
     let store = environment.state_of(&cluster.name);
     environment.operator.phase("reading the state");
+    let basis = store.basis().await?;
     let recorded = recorded(&store, environment.objects.root()).await?;
     if let Some(recorded) = &recorded
         && recorded.cluster != *cluster
@@ -31,10 +32,10 @@ pub async fn create(environment: &Environment<'_>, cluster: &Cluster, dry_run: b
         return Ok(Ending::Planned(prepared.plan));
     }
     if prepared.plan.is_empty() {
-        return close(environment, &store, cluster, recorded, prepared).await;
+        return close(environment, &store, cluster, &basis, recorded, prepared).await;
     }
     match environment.operator.approve(&prepared.plan) {
-        Approval::Yes => carry_out(environment, &store, cluster, recorded, prepared).await.map(Ending::Applied),
+        Approval::Yes => carry_out(environment, &store, cluster, &basis, recorded, prepared).await.map(Ending::Applied),
         Approval::No => Ok(Ending::Declined),
         Approval::NobodyToAsk => Err(OpsError::NotConfirmed),
     }

@@ -12,14 +12,14 @@ use crate::cloud::{Leftover, Observed, Obstacles, Scope, World};
 use crate::model::{Desired, ResourceId, build};
 use crate::plan::{self, Context, Fate, Operation, Plan};
 use crate::spec::ClusterName;
-use crate::store::{ClusterStore, StoreError};
+use crate::store::{Basis, ClusterStore, StoreError};
 
 use super::begin::{no_such_cluster, recorded, scope};
 use super::carry_out::{Applied, Right};
 use super::error::OpsError;
 use super::history::recorded_or_archived;
 use super::stateless::{Traces, trace};
-use super::{Approval, Ending, Environment, preflight};
+use super::{Approval, Ending, Environment, api_record, preflight};
 
 /// What may go beyond the cluster's own resources.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,6 +46,7 @@ impl DeleteOptions {
 pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: DeleteOptions) -> Result<Ending, OpsError> {
     let store = environment.state_of(name);
     environment.operator.phase("reading the state");
+    let basis = store.basis().await?;
     let recorded = match recorded(&store, environment.objects.root()).await {
         // A spec and facts of the history are as good to delete by, and without them there are the tags.
         Err(OpsError::Store(StoreError::Lost { .. })) => match recorded_or_archived(&store, environment.objects.root()).await {
@@ -69,16 +70,16 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
         }
         None => (trace(environment, name).await?, Desired::new()),
     };
-    let world = environment.observe(&scope, &store, &desired).await?;
+    let (world, of_others) = own_world(environment.observe(&scope, &store, &desired).await?, &desired, &scope);
     environment.operator.phase("looking for what the cluster made by itself, and for what is in the way");
     let (leftovers, obstacles) = tokio::join!(leftovers(environment, &scope), obstacles(environment, &scope, &world));
     let (leftovers, obstacles) = (leftovers?, obstacles?);
     let mut plan = removal_plan(name, &world, &leftovers, &obstacles, options)?;
-    plan.warnings.extend(unproven);
+    plan.warnings.extend(of_others.into_iter().chain(unproven));
     let snapshots = store.snapshots().await?.len();
     plan.warnings.extend(fate_of_backups(snapshots, options));
     if recorded.is_none() && plan.is_empty() {
-        return end_removal(environment, &store, plan, options).await;
+        return end_removal(environment, &store, &basis, plan, options).await;
     }
     // Without the state nobody knows what the permissions would have to name.
     if let Some(recorded) = recorded.as_ref().filter(|_| !plan.changes.is_empty()) {
@@ -94,9 +95,18 @@ pub async fn delete(environment: &Environment<'_>, name: &ClusterName, options: 
         Approval::NobodyToAsk => return Err(OpsError::NotConfirmed),
     }
     // A store that is gone is made again: without it there is no lock, and two operators could work against each other.
-    environment.objects.ensure().await?;
-    let right = Right::take(environment, &store, &Operation::Delete.to_string()).await?;
-    let removal = passes::Removal { environment, store: &store, scope: &scope, desired: &desired, options, right: &right };
+    if environment.objects.ensure().await? {
+        environment
+            .operator
+            .note(&format!("made the state store {} for the lock; remove it when nobody needs it", environment.objects.root()));
+    }
+    let right = Right::take_for(environment, &store, Operation::Delete, &basis).await?;
+    let is_unsettled = recorded
+        .as_ref()
+        .and_then(|recorded| recorded.ledger.as_ref())
+        .is_some_and(|ledger| ledger.finished_at.is_none() && Operation::from(ledger.operation) != Operation::Delete);
+    let removal =
+        passes::Removal { environment, store: &store, scope: &scope, desired: &desired, options, right: &right, is_unsettled };
     let result = right.explain(name, removal.carry_out().await);
     right.give_back(environment).await;
     result.map(Ending::Applied)
@@ -118,6 +128,7 @@ fn fate_of_backups(snapshots: usize, options: DeleteOptions) -> Option<String> {
 async fn end_removal(
     environment: &Environment<'_>,
     store: &ClusterStore<'_>,
+    basis: &Basis,
     mut plan: Plan,
     options: DeleteOptions,
 ) -> Result<Ending, OpsError> {
@@ -129,16 +140,25 @@ async fn end_removal(
     if options.dry_run || !(has_state || store.is_locked().await?) {
         return Err(no_such_cluster(environment.objects.as_ref(), store.cluster()).await);
     }
-    let right = Right::take(environment, store, &Operation::Delete.to_string()).await?;
-    let removed = match has_state {
-        true => store.remove_all(!options.delete_backups).await,
-        false => Ok(()),
+    let right = Right::take_for(environment, store, Operation::Delete, basis).await?;
+    let removed = match store.is_half_removed().await {
+        Ok(true) => store.remove_all(!options.delete_backups).await,
+        other => other.map(drop),
     };
     right.give_back(environment).await;
     removed?;
     let (cluster, report) = (store.cluster().to_string(), Report::default());
     let snapshots = store.snapshots().await?.len();
     Ok(Ending::Applied(Applied { operation: Operation::Delete, cluster, report, kept: Vec::new(), snapshots }))
+}
+
+/// The world without records at the cluster's names that lead elsewhere, and what to say about these.
+fn own_world(mut world: World, desired: &Desired, scope: &Scope) -> (World, Vec<String>) {
+    let of_others = api_record::of_others(&world, desired, scope);
+    let stay = of_others.iter().map(|(_, record)| format!("{} leads elsewhere and stays", api_record::describe(record)));
+    let (stay, ids): (Vec<String>, Vec<ResourceId>) = (stay.collect(), of_others.iter().map(|(id, _)| (*id).clone()).collect());
+    world.resources.retain(|id, _| !ids.contains(id));
+    (world, stay)
 }
 
 async fn leftovers(environment: &Environment<'_>, scope: &Scope) -> Result<Vec<Leftover>, OpsError> {

@@ -66,9 +66,9 @@ pub enum OpsError {
     StateNotReachable,
     #[error("user-data of {name} is {bytes} bytes after compression; EC2 takes at most {limit}")]
     UserDataTooLarge { name: String, bytes: usize, limit: usize },
-    /// The state changed between the plan and the lock.
-    #[error("the state of cluster {cluster} was changed by somebody else since the plan was made")]
-    StateChanged { cluster: String },
+    /// The state changed between the plan and the lock: whoever changed it left a name, unless nothing is left.
+    #[error("cluster {cluster} was changed by {} since the plan was made", by.as_deref().unwrap_or("somebody else"))]
+    StateChanged { cluster: String, by: Option<String> },
     #[error("nobody to confirm the plan")]
     NotConfirmed,
     #[error("{operation} of {cluster} did not finish")]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::spec::{self, Cluster, ClusterName};
 use crate::store::{AppliedSpec, ClusterStore, CurrentSpec, ObjectStore, Revision, StoreError};
 
-use super::begin::{Recorded, no_such_cluster, recorded_facts, recorded_ledger};
+use super::begin::{Recorded, no_such_cluster, recorded_facts};
 use super::error::OpsError;
 use super::lines::differing_lines;
 
@@ -147,6 +147,6 @@ pub(super) async fn recorded_or_archived(store: &ClusterStore<'_>, root: &str) -
     };
     let cluster = parsed(&format!("{root}/{}/cluster.yaml", store.cluster()), store.cluster(), &applied)?;
     let facts = recorded_facts(store, store.read_facts_or_copy().await?).await?;
-    let ledger = recorded_ledger(store).await?;
+    let ledger = store.recorded_ledger().await?.value;
     Ok(Some(Recorded { applied, cluster, facts, version, damage, ledger }))
 }

@@ -1,6 +1,7 @@
 //! Use cases: one file for each command. They know what to do in which order; how is known below, and how it looks above.
 
 mod access;
+mod api_record;
 mod backup;
 mod begin;
 mod carry_out;

@@ -7,12 +7,12 @@ use crate::plan::{self, Context, Drift, Operation, Plan};
 use crate::spec::Cluster;
 use crate::store::ClusterStore;
 
-use super::Environment;
 use super::begin::{Recorded, scope};
 use super::error::OpsError;
 use super::facts::{self, FactProblem, Resolved};
 use super::manifests::{self, Reading};
 use super::preflight::Finding;
+use super::{Environment, api_record};
 
 /// Everything that is known before the operator is asked.
 pub(super) struct Prepared {
@@ -82,24 +82,33 @@ pub(super) async fn compare(
         let (owner, account) = (known.account.clone(), identity.account.clone());
         return Err(OpsError::OtherAccount { cluster: cluster.name.to_string(), owner, account });
     }
-    let Resolved { mut facts, problems } = facts::resolve(environment, cluster, known, reading).await?;
+    let Resolved { mut facts, mut problems } = facts::resolve(environment, cluster, known, reading).await?;
     facts.user_tags.extend(recorded.iter().flat_map(|recorded| recorded.cluster.tags.keys().cloned()));
     let mut desired = build(cluster, &facts);
     check_user_data(desired.values())?;
     // What was made up is nothing to look for; without state there is nothing to be found either.
+    let scope = scope(cluster, &facts, &desired, recorded);
     let world = match recorded {
         None if !problems.is_empty() => World::default(),
-        _ => environment.observe(&scope(cluster, &facts, &desired, recorded), store, &desired).await?,
+        _ => environment.observe(&scope, store, &desired).await?,
     };
-    // Without state nothing can have been made: the spec is written before the first resource. A plan would compare what is there with
-    // facts that were found out anew.
-    if recorded.is_none() && !world.resources.is_empty() {
-        return Err(OpsError::StateLost {
-            cluster: cluster.name.to_string(),
-            region: cluster.region.to_string(),
-            root: environment.objects.root().to_owned(),
-            count: world.resources.len(),
-        });
+    if recorded.is_none() {
+        let of_others = api_record::of_others(&world, &Desired::new(), &scope);
+        // Nothing can have been made: the spec is written before the first resource. A plan would compare what is there with facts
+        // that were found out anew.
+        if world.resources.len() > of_others.len() {
+            return Err(OpsError::StateLost {
+                cluster: cluster.name.to_string(),
+                region: cluster.region.to_string(),
+                root: environment.objects.root().to_owned(),
+                count: world.resources.len(),
+            });
+        }
+        problems.extend(of_others.into_iter().map(|(_, record)| FactProblem {
+            path: "spec.dns.zone".to_owned(),
+            message: format!("{} is there already, and is somebody else's", api_record::describe(record)),
+            hint: "remove it if nobody needs it, or choose another zone or cluster name".to_owned(),
+        }));
     }
     let lost = manifests::lost(cluster, &desired, &world);
     if !lost.is_empty() && problems.is_empty() && reading != Reading::Never {

@@ -189,7 +189,7 @@ async fn under_lock(
     right: &Right,
 ) -> Result<Duration, OpsError> {
     let begun = Instant::now();
-    let changed = || OpsError::StateChanged { cluster: plan.cluster.clone() };
+    let changed = || OpsError::StateChanged { cluster: plan.cluster.clone(), by: None };
     match &plan.before {
         Before::Open { .. } => {
             if store.read_restore().await?.as_ref() != last {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::cloud::{CloudError, ErrorClass, HostedZone, Scope, World};
-use crate::model::{DnsRecord, RecordAddress, RecordValue, Ref, Resource, load_balancer_name};
+use crate::cloud::{CloudError, ErrorClass, HostedZone, Observed, Scope, World};
+use crate::model::{Desired, Ref, Resource, load_balancer_name};
 use crate::spec::ClusterName;
 
-use super::Environment;
 use super::error::OpsError;
+use super::{Environment, api_record};
 
 /// What was found out without state.
 pub(super) struct Traces {
@@ -49,11 +49,17 @@ pub(super) async fn trace(environment: &Environment<'_>, name: &ClusterName) -> 
     for zone in zones {
         let candidate = Scope { zone_id: Some(zone.id.clone()), record_names: vec![api.clone()], ..scope.clone() };
         let world = environment.aws.observe(&candidate).await.map_err(OpsError::cloud("look for the cluster's DNS record"))?;
-        let Some(record) = record(&world) else { continue };
-        if is_own(record, &world, &load_balancer) {
-            return Ok(Traces { scope: candidate, unproven: Vec::new() });
+        let is_record = |observed: &Observed| matches!(observed.resource, Resource::DnsRecord(_));
+        if !world.resources.values().any(is_record) {
+            continue;
         }
-        unproven.push(format!("the record {api} in the hosted zone {} ({}) leads elsewhere and stays", zone.name, zone.id));
+        match api_record::of_others(&world, &Desired::new(), &candidate).first() {
+            None => return Ok(Traces { scope: candidate, unproven: Vec::new() }),
+            Some(_) => {
+                unproven
+                    .push(format!("the record {api} in the hosted zone {} ({}) leads elsewhere and stays", zone.name, zone.id));
+            }
+        }
     }
     Ok(Traces { scope, unproven })
 }
@@ -82,67 +88,16 @@ fn foreign_vpc(world: &World) -> Option<String> {
     })
 }
 
-fn record(world: &World) -> Option<&DnsRecord> {
-    world.resources.values().find_map(|observed| match &observed.resource {
-        Resource::DnsRecord(record) => Some(record),
-        _ => None,
-    })
-}
-
-/// Whether a record leads to the cluster: another cluster of the name may have it by now.
-fn is_own(record: &DnsRecord, world: &World, load_balancer: &str) -> bool {
-    let is_slot = |address: &RecordAddress| match address {
-        RecordAddress::Elastic(_) => true,
-        RecordAddress::Fixed(address) => world
-            .resources
-            .values()
-            .any(|observed| matches!(&observed.resource, Resource::NetworkInterface(interface) if interface.address == *address)),
-    };
-    match &record.value {
-        RecordValue::Alias(_) => true,
-        RecordValue::Addresses { addresses, .. } => !addresses.is_empty() && addresses.iter().all(is_slot),
-        // A load balancer's DNS name begins with its own name, which nobody else in the account has: this one is gone already.
-        RecordValue::Other(text) => text.strip_prefix("alias of ").is_some_and(|alias| {
-            let alias = alias.strip_prefix("dualstack.").unwrap_or(alias);
-            alias.to_ascii_lowercase().starts_with(&format!("{load_balancer}-"))
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Kind;
     use crate::test_support::{desired, example, world};
 
     #[test]
-    fn a_record_is_the_clusters_when_it_leads_to_it() {
-        let cluster = example("ha-private");
-        let world = world(&desired(&cluster));
-        let interface = world.resources.values().find_map(|observed| match &observed.resource {
-            Resource::NetworkInterface(interface) => Some(interface.address),
-            _ => None,
-        });
-        let fixed = RecordAddress::Fixed(interface.unwrap());
-        let other = RecordAddress::Fixed([192, 0, 2, 1].into());
-        let addresses = |addresses: &[RecordAddress]| RecordValue::Addresses { addresses: addresses.to_vec(), ttl_seconds: 60 };
-        let alias = |text: &str| RecordValue::Other(format!("alias of {text}"));
-        for (value, own) in [
-            (RecordValue::Alias(Ref::own("api")), true),
-            (addresses(&[fixed.clone()]), true),
-            (addresses(&[fixed, other.clone()]), false),
-            (addresses(&[other]), false),
-            (addresses(&[]), false),
-            (alias("api-1-0123abcd.elb.us-east-1.amazonaws.com"), true),
-            (alias("dualstack.API-1-0123abcd.elb.us-east-1.amazonaws.com"), true),
-            (alias("api-10-0123abcd.elb.us-east-1.amazonaws.com"), false),
-            (alias("www.example.com"), false),
-        ] {
-            let record = DnsRecord { zone_id: "Z1".into(), name: "api.prod.example.com".into(), value };
-            assert_eq!(is_own(&record, &world, "api-1"), own, "{record:?}");
-        }
-        assert!(record(&world).is_some_and(|record| is_own(record, &world, "api-1")));
-        assert_eq!(foreign_vpc(&world), None);
-        assert!(world.resources.keys().any(|id| id.kind == Kind::SecurityGroup));
+    fn the_network_of_others_is_found() {
+        let made = world(&desired(&example("ha-private")));
+        assert_eq!(foreign_vpc(&made), None);
+        let shared = world(&desired(&example("existing-vpc")));
+        assert!(foreign_vpc(&shared).is_some());
     }
 }

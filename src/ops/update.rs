@@ -36,6 +36,7 @@ pub async fn update(
     let store = environment.state_of(name);
     environment.operator.phase("reading the state");
     let root = environment.objects.root();
+    let basis = store.basis().await?;
     let recorded = match target {
         Target::Recorded | Target::Changed(_) => recorded(&store, root).await?,
         Target::Revision(_) => recorded_or_archived(&store, root).await?,
@@ -72,10 +73,10 @@ pub async fn update(
         return Ok(Ending::Planned(prepared.plan));
     }
     if prepared.plan.is_empty() && same_spec && is_whole {
-        return close(environment, &store, &cluster, Some(recorded), prepared).await;
+        return close(environment, &store, &cluster, &basis, Some(recorded), prepared).await;
     }
     match environment.operator.approve(&prepared.plan) {
-        Approval::Yes => carry_out(environment, &store, &cluster, Some(recorded), prepared).await.map(Ending::Applied),
+        Approval::Yes => carry_out(environment, &store, &cluster, &basis, Some(recorded), prepared).await.map(Ending::Applied),
         Approval::No => Ok(Ending::Declined),
         Approval::NobodyToAsk => Err(OpsError::NotConfirmed),
     }

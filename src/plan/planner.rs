@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cloud::{Observed, World};
-use crate::model::{Desired, Kind, Resource, ResourceId, Value};
+use crate::model::{Desired, Kind, ROLE_POLICY, Resource, ResourceId, Value};
 
 use super::diff::{Difference, difference, is_managed_tag};
 use super::graph::{Dependencies, check_references, dependencies};
@@ -36,16 +36,21 @@ pub fn reconcile(context: &Context<'_>, desired: &Desired, world: &World) -> Res
     }
     cascade(desired, world, &mut drafts)?;
     let unchanged = desired.len() - drafts.len();
-    for (id, observed) in &world.resources {
-        if !desired.contains_key(id) {
-            if is_slots(id.kind) {
-                return Err(PlanError::SlotRemoval { id: id.clone() });
-            }
-            drafts.insert(id.clone(), Draft::delete(observed, "no longer part of the spec"));
-        }
-    }
     let mut warnings: Vec<String> =
         world.foreign_rules.iter().map(|rule| format!("a security group holds a rule that is not kclust's: {rule}")).collect();
+    for (id, observed) in &world.resources {
+        if desired.contains_key(id) {
+            continue;
+        }
+        if is_slots(id.kind) {
+            return Err(PlanError::SlotRemoval { id: id.clone() });
+        }
+        if is_policy_of_others(observed, desired) {
+            warnings.push(format!("a role has an inline policy that is not kclust's: {}", observed.physical.id));
+            continue;
+        }
+        drafts.insert(id.clone(), Draft::delete(observed, "no longer part of the spec"));
+    }
     warnings.extend(abandoned_addons(desired, world));
     let mut duplicates = Vec::new();
     for (id, observed) in &world.duplicates {
@@ -105,7 +110,7 @@ pub fn drift(desired: &Desired, world: &World, user_tags: &BTreeSet<String>) -> 
         drift.changes.push(change(id, Draft::adjusted(resource, observed, differences)));
     }
     for (id, observed) in &world.resources {
-        if !desired.contains_key(id) {
+        if !desired.contains_key(id) && !is_policy_of_others(observed, desired) {
             if is_slots(id.kind) {
                 drift.refused.insert(id.clone());
             }
@@ -122,6 +127,12 @@ pub fn drift(desired: &Desired, world: &World, user_tags: &BTreeSet<String>) -> 
 /// Holds a member of etcd, so that no plan removes it.
 fn is_slots(kind: Kind) -> bool {
     matches!(kind, Kind::Volume | Kind::NetworkInterface)
+}
+
+/// An inline policy that somebody gave to a role of the cluster. It goes with the role.
+fn is_policy_of_others(observed: &Observed, desired: &Desired) -> bool {
+    let Resource::RolePolicy(policy) = &observed.resource else { return false };
+    policy.name != ROLE_POLICY && policy.role.target().is_some_and(|role| desired.contains_key(&role))
 }
 
 /// What it takes to remove everything.
@@ -376,6 +387,10 @@ impl Assembly {
                 if let Some(&removal) = removes.get(&target) {
                     steps[removal].after.push(own);
                 }
+            }
+            // A group that is on its way out keeps its name until it is gone.
+            if let Some(&made) = makes.get(id).filter(|&&made| matches!(steps[made].work, Work::Create(_))) {
+                steps[made].after.push(own);
             }
             steps.push(Step { id: id.clone(), work: Work::Delete(observed.clone()), after: Vec::new() });
         }

@@ -115,14 +115,6 @@ impl ClusterStore<'_> {
         }
     }
 
-    /// Version of `cluster.yaml`, whatever it holds; `None` where there is none.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn spec_version(&self) -> Result<Option<Version>, StoreError> {
-        Ok(self.objects.get(&self.keys.spec()).await?.map(|object| object.version))
-    }
-
     /// Records a spec as applied: in `cluster.yaml`, on condition that it still is `previous` (`None`: that there is none), and
     /// in the history.
     ///

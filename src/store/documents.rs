@@ -37,7 +37,20 @@ pub struct Ledger {
     pub started_at: Timestamp,
     /// When it ended by itself, done or failed; `None` while it runs, and when it was interrupted.
     pub finished_at: Option<Timestamp>,
+    /// Who wrote it last. Ledgers of before it was written have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
     pub resources: Vec<LedgerEntry>,
+}
+
+/// One process that carries out an operation, or goes on with it where another one was killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Random: no two ledgers are the same, whatever else they say.
+    pub id: String,
+    /// `user@host`, and the AWS identity.
+    pub by: String,
+    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

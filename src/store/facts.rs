@@ -6,7 +6,7 @@
 use crate::cloud::Facts;
 
 use super::documents::{FactsBody, Stored};
-use super::{ClusterStore, Condition, StoreError};
+use super::{ClusterStore, Condition, StoreError, Version};
 
 /// Facts as they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +70,24 @@ impl ClusterStore<'_> {
     ///
     /// # Errors
     /// [`StoreError::Changed`] when `condition` does not hold.
-    pub async fn write_facts(&self, facts: &Facts, condition: Condition) -> Result<(), StoreError> {
-        self.write_document(&self.keys.facts(), &FactsBody { facts: facts.clone() }, condition).await?;
-        self.keep_facts(facts).await
+    pub async fn write_facts(&self, facts: &Facts, condition: Condition) -> Result<Version, StoreError> {
+        let version = self.write_document(&self.keys.facts(), &FactsBody { facts: facts.clone() }, condition).await?;
+        self.keep_facts(facts).await?;
+        Ok(version)
+    }
+
+    /// Condition of a write in the place of facts that bind nobody, as those of a first create that ended before its spec was
+    /// written.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] beside those of the store.
+    pub async fn unbound_facts(&self) -> Result<Condition, StoreError> {
+        let key = self.keys.facts();
+        let Some(object) = self.objects.get(&key).await? else { return Ok(Condition::Absent) };
+        match super::documents::read::<FactsBody>(&self.location(&key), &object.bytes) {
+            Err(error @ StoreError::Newer { .. }) => Err(error),
+            Ok(_) | Err(_) => Ok(Condition::Unchanged(object.version)),
+        }
     }
 
     /// Sees to it that the copy is there and is of these facts, which were read or written: an interruption may have kept it back.

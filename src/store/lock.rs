@@ -18,10 +18,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::spec::ClusterName;
 
 use super::layout::Keys;
+#[cfg(doc)]
+use super::lock_record::GRACE;
 use super::{Condition, Held, Holder, LockRecord, Object, ObjectStore, StoreError, Version};
-
-/// Beyond a lock's time to live: S3 tells times to the second, and its machines' clocks differ a little.
-pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// A lock is renewed three times within its time to live.
 const RENEWALS: u32 = 3;
@@ -182,10 +181,8 @@ impl Lock {
                     // Our own write, whose answer was lost. When it arrived is not known, so it is renewed.
                     Some((own, object)) if own.holder.id == slot.id => Condition::Unchanged(object.version),
                     Some((other, object)) => {
-                        let lifetime = other.ttl().saturating_add(GRACE);
-                        let ended = other.holder.process.as_ref().is_some_and(|process| process.has_ended());
-                        if !ended && object.age <= lifetime {
-                            let (age, remaining) = (object.age, lifetime - object.age);
+                        if let Some(remaining) = other.time_left(object.age) {
+                            let age = object.age;
                             let held = Held { cluster: cluster.to_string(), record: other, age, remaining };
                             return Err(LockError::Held(Box::new(held)));
                         }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::documents::{self, FORMAT_VERSION};
 use super::{ProcessId, StoreError};
 
+/// Beyond a lock's time to live: S3 tells times to the second, and its machines' clocks differ a little.
+pub(super) const GRACE: Duration = Duration::from_secs(30);
+
 /// Who takes a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -101,6 +104,13 @@ impl LockRecord {
 
     pub(super) fn ttl(&self) -> Duration {
         Duration::from_secs(self.ttl_seconds)
+    }
+
+    /// How long its holder may still be at work, for an object of that age; `None` when others may take the lock over.
+    pub(super) fn time_left(&self, age: Duration) -> Option<Duration> {
+        let has_ended = self.holder.process.as_ref().is_some_and(ProcessId::has_ended);
+        let left = self.ttl().saturating_add(GRACE).checked_sub(age);
+        left.filter(|_| !has_ended)
     }
 
     /// # Errors

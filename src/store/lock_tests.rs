@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::{Instant, advance, sleep};
 
-use super::lock::GRACE;
+use super::lock_record::GRACE;
 use super::memory::{Call, Fate, MemoryStore, Wire};
 use super::*;
 use crate::spec::ClusterName;

@@ -7,6 +7,7 @@ mod applied;
 mod backups;
 #[cfg(test)]
 mod backups_tests;
+mod basis;
 #[cfg(test)]
 mod contract;
 mod documents;
@@ -16,6 +17,7 @@ mod file;
 #[cfg(test)]
 mod interleaving_tests;
 pub mod layout;
+mod ledger;
 mod location;
 mod lock;
 mod lock_record;
@@ -40,11 +42,13 @@ use jiff::Timestamp;
 
 pub use applied::{AppliedSpec, CurrentSpec, HistoryEntry, Revision};
 pub use backups::{BackupAnswer, BackupRequest, EtcdSnapshot, RequestId};
-pub use documents::{Ledger, LedgerEntry, Operation, Stored};
+pub use basis::Basis;
+pub use documents::{Ledger, LedgerEntry, Operation, Run, Stored};
 pub use error::StoreError;
 pub use facts::RecordedFacts;
 pub use file::FileStore;
 pub use layout::Area;
+pub use ledger::RecordedLedger;
 pub use location::{InvalidStoreUrl, StoreUrl};
 pub use lock::{Clock, Lock, LockError, LockLoss, LossSignal, SystemClock};
 pub use lock_record::{Held, Holder, LockRecord};

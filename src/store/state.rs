@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::spec::ClusterName;
 
-use super::documents::{self, Ledger, Operation, Stored};
+use super::documents::{self, Operation, Stored};
 use super::layout::{Area, BOOTSTRAP, Keys};
 use super::{Condition, ObjectStore, StoreError, Version};
 
@@ -62,18 +62,6 @@ impl<'a> ClusterStore<'a> {
     /// Those of the store.
     pub async fn is_locked(&self) -> Result<bool, StoreError> {
         Ok(self.objects.get(&self.keys.lock()).await?.is_some())
-    }
-
-    /// # Errors
-    /// [`StoreError::Corrupt`] and [`StoreError::Newer`] beside those of the store.
-    pub async fn read_ledger(&self) -> Result<Option<Stored<Ledger>>, StoreError> {
-        self.read_document(&self.keys.ledger()).await
-    }
-
-    /// # Errors
-    /// [`StoreError::Changed`] when `condition` does not hold.
-    pub async fn write_ledger(&self, ledger: &Ledger, condition: Condition) -> Result<Version, StoreError> {
-        self.write_document(&self.keys.ledger(), ledger, condition).await
     }
 
     /// Makes an object that nodes read when they boot. `key` is the one below the cluster's prefix: `bootstrap/…`.

@@ -46,6 +46,7 @@ fn ledger() -> Ledger {
         operation: Operation::Create,
         started_at: at(0),
         finished_at: None,
+        run: Some(Run { id: "0123".into(), by: "alice@laptop".into(), at: at(0) }),
         resources: vec![LedgerEntry { id, physical: Physical::new("vpc-1") }],
     }
 }
@@ -375,12 +376,72 @@ async fn facts_and_ledger_are_read_back() {
             "operation": "create",
             "startedAt": "2026-09-21T14:13:20Z",
             "finishedAt": null,
+            "run": {"id": "0123", "by": "alice@laptop", "at": "2026-09-21T14:13:20Z"},
             "resources": [{"id": "Vpc/main", "physical": {"id": "vpc-1"}}],
         })
     );
     let finished = Ledger { finished_at: Some(at(90)), ..ledger() };
     let version = store.write_ledger(&finished, Condition::Unchanged(version)).await.unwrap();
     assert_eq!(store.read_ledger().await.unwrap(), Some(Stored { value: finished, version }));
+}
+
+/// Of earlier versions of kclust, which did not say who wrote them.
+#[tokio::test]
+async fn a_ledger_without_a_run_is_read() {
+    let objects = MemoryStore::new();
+    let old = json!({"formatVersion": 1, "operation": "update", "startedAt": "2026-09-21T14:13:20Z", "finishedAt": null, "resources": []});
+    replace(&objects, "prod/ledger.json", old.to_string()).await;
+    assert_eq!(store(&objects).recorded_ledger().await.unwrap().value.unwrap().run, None);
+}
+
+/// What is written in the place of what cannot be read is written in the place of exactly that.
+#[tokio::test]
+async fn what_cannot_be_read_is_replaced_as_it_was_read() {
+    let objects = MemoryStore::new();
+    let store = store(&objects);
+    for (key, text) in [("prod/ledger.json", "{"), ("prod/facts.json", "{")] {
+        replace(&objects, key, text).await;
+    }
+    let (ledger_there, facts_there) = (store.recorded_ledger().await.unwrap(), store.unbound_facts().await.unwrap());
+    assert_eq!(ledger_there.value, None);
+    assert!(ledger_there.damage.is_some_and(|(location, _)| location == "s3://memory/team/prod/ledger.json"));
+    for (key, text) in [("prod/ledger.json", "of"), ("prod/facts.json", "others")] {
+        replace(&objects, key, text).await;
+    }
+    let written = store.write_ledger(&ledger(), ledger_there.condition).await;
+    assert!(matches!(written, Err(StoreError::Changed { .. })), "{written:?}");
+    assert!(matches!(store.write_facts(&facts(), facts_there).await, Err(StoreError::Changed { .. })));
+    let now = store.unbound_facts().await.unwrap();
+    store.write_facts(&facts(), now).await.unwrap();
+    // What a newer kclust wrote is not replaced.
+    let newer = json!({"formatVersion": 2, "facts": {}}).to_string();
+    replace(&objects, "prod/facts.json", newer).await;
+    assert!(matches!(store.unbound_facts().await, Err(StoreError::Newer { .. })));
+}
+
+/// Whoever plans while another one is at work plans for a world that changes under its eyes.
+#[tokio::test(start_paused = true)]
+async fn a_plan_rests_on_spec_and_ledger_and_on_nobody_being_at_work() {
+    let objects = Arc::new(MemoryStore::new());
+    let store = store(objects.as_ref());
+    let of_nothing = store.basis().await.unwrap();
+    assert!(store.still_rests_on(&of_nothing).await.unwrap());
+    let version = store.write_ledger(&ledger(), Condition::Absent).await.unwrap();
+    assert!(!store.still_rests_on(&of_nothing).await.unwrap());
+
+    let before = store.basis().await.unwrap();
+    let other = Ledger { run: Some(Run { id: "4567".into(), ..ledger().run.unwrap() }), ..ledger() };
+    store.write_ledger(&other, Condition::Unchanged(version)).await.unwrap();
+    assert!(!store.still_rests_on(&before).await.unwrap(), "another run that did as much");
+
+    let holder = Holder { process: None, ..Holder::this_process("update", None) };
+    let lock = Lock::acquire(Arc::clone(&objects) as _, store.cluster(), holder, Arc::new(SystemClock), Lock::TTL).await.unwrap();
+    let meanwhile = store.basis().await.unwrap();
+    lock.release().await.unwrap();
+    assert!(!store.still_rests_on(&meanwhile).await.unwrap());
+    replace(&objects, "prod/lock", "garbage").await;
+    let unknown = store.basis().await.unwrap();
+    assert!(!store.still_rests_on(&unknown).await.unwrap());
 }
 
 #[tokio::test]

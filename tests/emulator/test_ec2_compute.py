@@ -147,6 +147,12 @@ class Instances(AwsTest):
         self.ec2.delete_network_interface(NetworkInterfaceId=interface)
         self.ec2.delete_subnet(SubnetId=self.zone_a)
 
+    def test_a_modification_that_is_sent_twice_is_refused(self):
+        volume = self.ec2.create_volume(AvailabilityZone="us-east-1a", Size=20)["VolumeId"]
+        self.ec2.modify_volume(VolumeId=volume, Size=30)
+        self.refused("IncorrectModificationState", self.ec2.modify_volume, VolumeId=volume, Size=30)
+        self.ec2.modify_volume(VolumeId=volume, Size=40)
+
     def test_volumes_stay_in_their_zone(self):
         instance = self.run_one()["InstanceId"]
         volume = self.ec2.create_volume(AvailabilityZone="us-east-1b", Size=1)["VolumeId"]

@@ -5,7 +5,7 @@ use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{AttributeBooleanValue, AttributeValue, ResourceType};
 
 use super::tags;
-use super::visible::{find_made, once_visible};
+use super::visible::{find_made, made_or_foreign, once_visible};
 use crate::aws::error::{answer_without, own, translate};
 use crate::aws::reference::{resolve, resolve_all};
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical};
@@ -21,8 +21,12 @@ pub(super) async fn create_key_pair(client: &Client, key_pair: &KeyPair) -> Resu
     match call.send().await.map_err(|error| translate("ec2:ImportKeyPair", error)) {
         // InvalidKeyPair.Duplicate: its name holds a hash of the key, so one with our tags is the same.
         Err(error) if error.class == ErrorClass::AlreadyExists => {
-            let found = find_made(|| find_key_pair(client, &key_pair.tags)).await?;
-            found.filter(|(name, _)| *name == key_pair.name).ok_or(error)?;
+            let find = async || {
+                let found = find_key_pair(client, &key_pair.tags).await?;
+                Ok(found.filter(|(name, _)| *name == key_pair.name))
+            };
+            let foreign = async || Ok(find_key_pair_id(client, &key_pair.name).await?.is_some());
+            made_or_foreign(error, find, foreign).await?;
         }
         result => drop(result?),
     }

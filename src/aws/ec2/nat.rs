@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{Address, ConnectivityType, DomainType, NatGatewayState,
 
 use super::repeat::only_if_without_effect;
 use super::tags;
-use super::visible::{find_made, once_visible};
+use super::visible::{find_made, made_or_foreign, once_visible};
 use crate::aws::error::{answer_without, translate};
 use crate::aws::reference::resolve;
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical, Readiness};
@@ -128,7 +128,8 @@ pub(super) async fn create_nat_gateway(
             .ok_or_else(|| answer_without(OPERATION, "natGatewayId"))?,
         // Resource.AlreadyAssociated: the address belongs to a gateway, maybe to ours, made when the token was another.
         Err(error) if error.class == ErrorClass::AlreadyExists => {
-            find_made(|| find_nat_gateway(client, &gateway.tags)).await?.ok_or(error)?
+            // The address is the cluster's own, and nothing but this gateway has a use for it.
+            made_or_foreign(error, || find_nat_gateway(client, &gateway.tags), async || Ok(false)).await?
         }
         Err(error) => return Err(error),
     };

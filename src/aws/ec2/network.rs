@@ -2,10 +2,11 @@
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, State, VpcEndpoint as VpcEndpointDescription, VpcEndpointType};
+use ipnet::Ipv4Net;
 
 use super::repeat::only_if_without_effect;
 use super::tags;
-use super::visible::{find_made, once_visible};
+use super::visible::{find_made, made_or_foreign, once_visible};
 use crate::aws::error::{answer_without, own, translate};
 use crate::aws::reference::{resolve, resolve_all};
 use crate::cloud::{CloudError, Creation, ErrorClass, Outputs, Physical};
@@ -158,7 +159,8 @@ pub(super) async fn create_subnet(client: &Client, subnet: &Subnet, outputs: &Ou
         Ok(answer) => answer.subnet.and_then(|subnet| subnet.subnet_id).ok_or_else(|| answer_without(OPERATION, "subnetId"))?,
         // InvalidSubnet.Conflict: the range is taken, by an attempt whose answer was lost or by somebody else's subnet.
         Err(error) if error.class == ErrorClass::AlreadyExists => {
-            find_made(|| find_subnet(client, &subnet.tags)).await?.ok_or(error)?
+            let foreign = || subnet_in_the_way(client, subnet, outputs);
+            made_or_foreign(error, || find_subnet(client, &subnet.tags), foreign).await?
         }
         Err(error) => return Err(error),
     };
@@ -166,6 +168,16 @@ pub(super) async fn create_subnet(client: &Client, subnet: &Subnet, outputs: &Ou
         once_visible(|| set_map_public_ip(client, &id, true)).await?;
     }
     Ok(Physical::new(id))
+}
+
+/// Whether a subnet has part of the range, and is not the one that was looked for.
+async fn subnet_in_the_way(client: &Client, subnet: &Subnet, outputs: &Outputs) -> Result<bool, CloudError> {
+    const OPERATION: &str = "ec2:DescribeSubnets";
+    let vpc = tags::filter("vpc-id", resolve(OPERATION, outputs, &subnet.vpc)?);
+    let subnets = client.describe_subnets().filters(vpc).into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+    let subnets = subnets.map_err(|error| translate(OPERATION, error))?;
+    let mut ranges = subnets.iter().filter_map(|it| it.cidr_block()?.parse::<Ipv4Net>().ok());
+    Ok(ranges.any(|range| range.contains(&subnet.cidr) || subnet.cidr.contains(&range)))
 }
 
 async fn find_subnet(client: &Client, wanted: &Tags) -> Result<Option<String>, CloudError> {
@@ -215,11 +227,21 @@ pub(super) async fn create_vpc_endpoint(
             .ok_or_else(|| answer_without(OPERATION, "vpcEndpointId"))?,
         // RouteAlreadyExists: a table leads to an endpoint of the service already, maybe to ours.
         Err(error) if error.class == ErrorClass::AlreadyExists => {
-            find_made(|| find_vpc_endpoint(client, &endpoint.tags)).await?.ok_or(error)?
+            let foreign = || endpoint_in_the_way(client, endpoint, outputs);
+            made_or_foreign(error, || find_vpc_endpoint(client, &endpoint.tags), foreign).await?
         }
         Err(error) => return Err(error),
     };
     Ok(Physical::new(id))
+}
+
+/// Whether there is an endpoint of the service in the VPC that is not the one that was looked for.
+async fn endpoint_in_the_way(client: &Client, endpoint: &VpcEndpoint, outputs: &Outputs) -> Result<bool, CloudError> {
+    const OPERATION: &str = "ec2:DescribeVpcEndpoints";
+    let vpc = tags::filter("vpc-id", resolve(OPERATION, outputs, &endpoint.vpc)?);
+    let call = client.describe_vpc_endpoints().filters(vpc).filters(tags::filter("service-name", &endpoint.service));
+    let answer = call.send().await.map_err(|error| translate(OPERATION, error))?;
+    Ok(!answer.vpc_endpoints().is_empty())
 }
 
 async fn find_vpc_endpoint(client: &Client, wanted: &Tags) -> Result<Option<String>, CloudError> {
@@ -236,6 +258,12 @@ pub(super) async fn update_vpc_endpoint(
     outputs: &Outputs,
 ) -> Result<(), CloudError> {
     const OPERATION: &str = "ec2:ModifyVpcEndpoint";
+    // Observation may know it from the routes in the cluster's tables, which do not name its service.
+    let described = client.describe_vpc_endpoints().vpc_endpoint_ids(id).send().await;
+    let described = described.map_err(|error| translate("ec2:DescribeVpcEndpoints", error))?;
+    if let Some(other) = described.vpc_endpoints().iter().filter_map(|it| it.service_name()).find(|it| *it != desired.service) {
+        return Err(own(OPERATION, ErrorClass::Invalid, format!("{id} leads to {other} and is not the cluster's")));
+    }
     let missing: Vec<_> = desired.route_tables.iter().filter(|table| !observed.route_tables.contains(table)).cloned().collect();
     let surplus: Vec<_> = observed.route_tables.iter().filter(|table| !desired.route_tables.contains(table)).cloned().collect();
     let call = client

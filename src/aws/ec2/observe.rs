@@ -202,8 +202,8 @@ async fn key_pairs(client: &Client, scope: &Scope) -> Result<Vec<KeyPairInfo>, C
     Ok(found)
 }
 
-/// The route tables, and the gateway endpoints unless the tables show exactly one: then that is the cluster's, and asking for it
-/// would be a call in every plan.
+/// The route tables, and the gateway endpoints unless the tables show exactly one that the state knows as the cluster's: asking for it
+/// would be a call in every plan. Anybody can put one of another service there.
 async fn route_tables(client: &Client, scope: &Scope) -> Result<(Vec<RouteTable>, Option<Vec<VpcEndpoint>>), CloudError> {
     let tables = tagged_or_known!(
         scope,
@@ -218,7 +218,9 @@ async fn route_tables(client: &Client, scope: &Scope) -> Result<(Vec<RouteTable>
     let mut shown: Vec<&str> = tables.iter().flat_map(endpoints_in).collect();
     shown.sort_unstable();
     shown.dedup();
-    if shown.len() == 1 {
+    if let [only] = shown[..]
+        && scope.known.get(only).is_some_and(|id| id.kind == Kind::VpcEndpoint)
+    {
         return Ok((tables, None));
     }
     let call = client.describe_vpc_endpoints().set_filters(Some(tags::of_cluster(&cluster(&scope.cluster))));

@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{ResourceType, SecurityGroupRule as SdkRule, SecurityGro
 
 use super::permission::Permission;
 use super::tags;
-use super::visible::find_made;
+use super::visible::made_or_foreign;
 use crate::aws::error::{answer_without, own, translate};
 use crate::aws::reference::resolve;
 use crate::cloud::{CloudError, ErrorClass, Outputs, Physical};
@@ -23,11 +23,21 @@ pub(super) async fn create_group(client: &Client, group: &SecurityGroup, outputs
         Ok(answer) => answer.group_id.ok_or_else(|| answer_without(OPERATION, "groupId"))?,
         // InvalidGroup.Duplicate: a name is unique in its VPC.
         Err(error) if error.class == ErrorClass::AlreadyExists => {
-            find_made(|| find_group(client, &group.tags)).await?.ok_or(error)?
+            let foreign = || group_in_the_way(client, group, outputs);
+            made_or_foreign(error, || find_group(client, &group.tags), foreign).await?
         }
         Err(error) => return Err(error),
     };
     Ok(Physical::new(id))
+}
+
+/// Whether a group has the name, and is not the one that was looked for.
+async fn group_in_the_way(client: &Client, group: &SecurityGroup, outputs: &Outputs) -> Result<bool, CloudError> {
+    const OPERATION: &str = "ec2:DescribeSecurityGroups";
+    let vpc = tags::filter("vpc-id", resolve(OPERATION, outputs, &group.vpc)?);
+    let call = client.describe_security_groups().filters(vpc).filters(tags::filter("group-name", &group.name));
+    let answer = call.send().await.map_err(|error| translate(OPERATION, error))?;
+    Ok(!answer.security_groups().is_empty())
 }
 
 async fn find_group(client: &Client, wanted: &Tags) -> Result<Option<String>, CloudError> {

@@ -104,9 +104,26 @@ pub(super) async fn update_volume(client: &Client, id: &str, observed: &Volume, 
             .volume_type(VolumeType::from(to.volume_type.as_str()))
             .set_iops(to.iops.map(to_i32))
             .set_throughput(to.throughput.map(to_i32));
-        call.send().await.map_err(|error| translate(OPERATION, error))?;
+        match call.send().await.map_err(|error| translate(OPERATION, error)) {
+            Err(error) if error.code.as_deref() == Some("IncorrectModificationState") => {
+                has_become(client, id, to, error).await?
+            }
+            result => drop(result?),
+        }
     }
     tags::update(client, id, &observed.tags, &desired.tags).await
+}
+
+/// After `refused`, because the volume is being modified: whether that is to what is wanted. An answer that was lost has the SDK send
+/// the same once more.
+async fn has_become(client: &Client, id: &str, wanted: &Disk, refused: CloudError) -> Result<(), CloudError> {
+    let answer = client.describe_volumes().volume_ids(id).send().await;
+    let answer = answer.map_err(|error| translate("ec2:DescribeVolumes", error))?;
+    match answer.volumes().first() {
+        Some(volume) if disk_of(volume) == *wanted => Ok(()),
+        // It shows its new size in a moment, or something else has first to end.
+        _ => Err(CloudError { class: ErrorClass::NotYet, ..refused }),
+    }
 }
 
 /// Fails with class `InUse` while the volume is attached.

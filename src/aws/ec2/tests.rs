@@ -1,5 +1,7 @@
 //! A described network in the model's words.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::types::{
     Address, InternetGateway as SdkInternetGateway, InternetGatewayAttachment, IpPermission, IpRange,
     LaunchTemplateIamInstanceProfileSpecification, LaunchTemplateVersion, NatGateway as SdkNatGateway, NatGatewayAddress,
@@ -208,7 +210,12 @@ fn associations_are_named_after_the_subnet() {
 
 #[test]
 fn the_endpoint_is_seen_in_the_route_tables_or_by_its_tags() {
-    let shown = Answers { route_tables: vec![table().routes(endpoint_route()).build()], vpc_endpoints: None, ..answers() };
+    let tables = || vec![table().routes(endpoint_route()).build()];
+    let known = BTreeMap::from([("vpce-1".to_owned(), ResourceId::new(Kind::VpcEndpoint, "s3"))]);
+    let shown = Answers { route_tables: tables(), vpc_endpoints: None, known, ..answers() };
+    // Of another service, it may be.
+    let of_others = Answers { route_tables: tables(), vpc_endpoints: None, ..answers() };
+    assert!(world(&of_others).resources.keys().all(|id| id.kind != Kind::VpcEndpoint));
     let endpoint = SdkVpcEndpoint::builder()
         .vpc_endpoint_id("vpce-1")
         .vpc_id("vpc-1")
@@ -243,6 +250,25 @@ fn rules_of_others_are_reported_and_the_one_of_aws_is_not() {
     let found = world(&Answers { security_groups: vec![group.build()], ..answers() });
     assert_eq!(names(&found), ["SecurityGroup/api", "SecurityGroupRule/api:API from 10.0.0.0/8"]);
     assert_eq!(found.foreign_rules, ["api (sg-1): ingress tcp 443 from 192.0.2.0/24"]);
+}
+
+/// It counts for nothing, and is there to be told of and to be removed.
+#[test]
+fn a_volume_that_failed_is_a_second_one() {
+    let volume = |physical: &str, state: VolumeState| {
+        SdkVolume::builder().volume_id(physical).state(state).set_tags(tags("Volume/etcd-a")).build()
+    };
+    let id = ResourceId::new(Kind::Volume, "etcd-a");
+    for volumes in [
+        vec![volume("vol-1", VolumeState::Error)],
+        vec![volume("vol-1", VolumeState::Error), volume("vol-2", VolumeState::Available)],
+    ] {
+        let usable = volumes.len() - 1;
+        let found = world(&Answers { volumes, ..answers() });
+        assert_eq!(found.resources.contains_key(&id), usable == 1);
+        let failed: Vec<&str> = found.duplicates.iter().map(|(_, observed)| observed.physical.id.as_str()).collect();
+        assert_eq!(failed, ["vol-1"]);
+    }
 }
 
 #[test]

@@ -33,6 +33,23 @@ where
     repeat(FOUND, &mut find, |result| matches!(result, Ok(None))).await
 }
 
+/// After `refused`, which says that something is in the way: what an earlier attempt has made. What nobody sees yet is most likely
+/// that, and the step is tried again; only where `is_foreign` sees something is that somebody else's.
+pub(super) async fn made_or_foreign<T, F>(
+    refused: CloudError,
+    find: impl FnMut() -> F,
+    is_foreign: impl AsyncFnOnce() -> Result<bool, CloudError>,
+) -> Result<T, CloudError>
+where
+    F: Future<Output = Result<Option<T>, CloudError>>,
+{
+    if let Some(found) = find_made(find).await? {
+        return Ok(found);
+    }
+    let class = if is_foreign().await? { refused.class } else { ErrorClass::NotYet };
+    Err(CloudError { class, ..refused })
+}
+
 async fn repeat<R, F>(limit: Duration, call: &mut impl FnMut() -> F, is_too_early: impl Fn(&R) -> bool) -> R
 where
     F: Future<Output = R>,
@@ -84,6 +101,19 @@ mod tests {
         let denied = || own("ec2:ModifyVpcAttribute", ErrorClass::Denied, "no".to_owned());
         once_visible(async || Err::<(), _>(denied())).await.unwrap_err();
         assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    /// What nobody sees is most likely what was made a moment ago: the step is tried again. What is seen is somebody else's.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_in_the_way_is_foreign_only_where_it_is_seen() {
+        let refused = || own("ec2:CreateSubnet", ErrorClass::AlreadyExists, "conflicts with another subnet".to_owned());
+        for (is_foreign, class) in [(false, ErrorClass::NotYet), (true, ErrorClass::AlreadyExists)] {
+            let made = made_or_foreign(refused(), async || Ok(None::<String>), async || Ok(is_foreign)).await;
+            let error = made.unwrap_err();
+            assert_eq!((error.class, error.message.as_str()), (class, "conflicts with another subnet"));
+        }
+        let made = made_or_foreign(refused(), async || Ok(Some("subnet-1")), async || Ok(true)).await;
+        assert_eq!(made.unwrap(), "subnet-1");
     }
 
     #[tokio::test(start_paused = true)]

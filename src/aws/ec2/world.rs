@@ -22,8 +22,6 @@ use crate::model::{
     RouteTableAssociation, RouteTarget, SecurityGroup, Subnet, Tags, Volume, Vpc, VpcEndpoint,
 };
 
-/// Logical name of the gateway endpoint, where the route tables show it without its tags.
-const ENDPOINT: &str = "s3";
 const DEFAULT_ROUTE: &str = "0.0.0.0/0";
 
 /// What AWS always sends.
@@ -46,6 +44,11 @@ fn has_failed(gateway: &sdk::NatGateway) -> bool {
 
 fn is_kept(volume: &sdk::Volume) -> bool {
     !matches!(volume.state(), Some(sdk::VolumeState::Deleting | sdk::VolumeState::Deleted))
+}
+
+/// One that EBS could not make, or whose hardware failed, is of no use, but is there to be looked at and removed.
+fn is_usable(volume: &sdk::Volume) -> bool {
+    is_kept(volume) && volume.state() != Some(&sdk::VolumeState::Error)
 }
 
 fn is_there(endpoint: &sdk::VpcEndpoint) -> bool {
@@ -71,9 +74,10 @@ impl Answers {
         self.vpc_endpoints.iter().flatten().filter(|endpoint| is_there(endpoint))
     }
 
-    /// The endpoint, where the tables show it.
-    fn shown_endpoint(&self) -> Option<&str> {
-        if self.vpc_endpoints.is_some() { None } else { self.route_tables.iter().flat_map(endpoints_in).next() }
+    /// The endpoint, where the tables show it and the state knows it.
+    fn shown_endpoint(&self) -> Option<(&str, ResourceId)> {
+        let mut shown = self.route_tables.iter().flat_map(endpoints_in).filter(|_| self.vpc_endpoints.is_none());
+        shown.find_map(|physical| self.identify(Kind::VpcEndpoint, Some(physical), &[]))
     }
 
     /// Physical and logical id of everything that has a logical one, duplicates included.
@@ -88,13 +92,13 @@ impl Answers {
         found.extend(gateways.filter_map(|it| self.identify(Kind::NatGateway, it.nat_gateway_id(), it.tags())));
         found.extend(self.route_tables.iter().filter_map(|it| self.identify(Kind::RouteTable, it.route_table_id(), it.tags())));
         found.extend(self.endpoints().filter_map(|it| self.identify(Kind::VpcEndpoint, it.vpc_endpoint_id(), it.tags())));
-        found.extend(self.shown_endpoint().map(|physical| (physical, ResourceId::new(Kind::VpcEndpoint, ENDPOINT))));
+        found.extend(self.shown_endpoint());
         let groups = self.security_groups.iter();
         found.extend(groups.filter_map(|it| self.identify(Kind::SecurityGroup, it.group_id(), it.tags())));
         found.extend(self.key_pairs.iter().filter_map(|it| self.identify(Kind::KeyPair, it.key_name(), it.tags())));
         let interfaces = self.interfaces.iter();
         found.extend(interfaces.filter_map(|it| self.identify(Kind::NetworkInterface, it.network_interface_id(), it.tag_set())));
-        let volumes = self.volumes.iter().filter(|it| is_kept(it));
+        let volumes = self.volumes.iter().filter(|it| is_usable(it));
         found.extend(volumes.filter_map(|it| self.identify(Kind::Volume, it.volume_id(), it.tags())));
         found.extend(self.launch_templates.iter().filter_map(|it| self.identify_template(it)));
         found
@@ -370,7 +374,7 @@ impl Writer<'_> {
             };
             self.add(self.answers.identify(Kind::VpcEndpoint, endpoint.vpc_endpoint_id(), endpoint.tags()), resource);
         }
-        if let Some(physical) = self.answers.shown_endpoint() {
+        if let Some((physical, id)) = self.answers.shown_endpoint() {
             let tables = self.answers.route_tables.iter().filter(|table| endpoints_in(table).any(|id| id == physical));
             let tables: Vec<&sdk::RouteTable> = tables.collect();
             let resource = VpcEndpoint {
@@ -379,7 +383,7 @@ impl Writer<'_> {
                 route_tables: self.ids.references(tables.iter().filter_map(|table| table.route_table_id())),
                 tags: Tags::new(),
             };
-            self.add(Some((physical, ResourceId::new(Kind::VpcEndpoint, ENDPOINT))), resource);
+            self.add(Some((physical, id)), resource);
         }
     }
 

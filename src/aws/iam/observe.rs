@@ -6,7 +6,9 @@ use super::policy_id;
 use crate::aws::Aws;
 use crate::aws::error::translate;
 use crate::cloud::{Blocker, CloudError, Observed, Physical, World};
-use crate::model::{InstanceProfile, Kind, Ref, Resource, ResourceId, Role, RolePolicy, Tags, iam_path, policy, tags};
+use crate::model::{
+    InstanceProfile, Kind, ROLE_LIMIT, Ref, Resource, ResourceId, Role, RolePolicy, Tags, iam_path, named_thing, policy, tags,
+};
 
 /// The cluster's roles as IAM describes them.
 ///
@@ -25,8 +27,9 @@ pub(in crate::aws) async fn fetch(aws: &Aws, cluster: &str) -> Result<Vec<RoleDe
 }
 
 /// Adds them to the world.
-pub(in crate::aws) fn add_to(world: &mut World, roles: Vec<RoleDetail>) {
-    let roles: Vec<(String, RoleDetail)> = roles.into_iter().filter_map(|role| Some((logical_name(&role)?, role))).collect();
+pub(in crate::aws) fn add_to(world: &mut World, roles: Vec<RoleDetail>, region: &str, cluster: &str) {
+    let logical = |role: &RoleDetail| logical_name(role, region, cluster);
+    let roles: Vec<(String, RoleDetail)> = roles.into_iter().filter_map(|role| Some((logical(&role)?, role))).collect();
     for (logical, role) in &roles {
         let name = role.role_name.as_deref().unwrap_or_default();
         for policy in role.role_policy_list() {
@@ -101,9 +104,12 @@ fn add(world: &mut World, id: ResourceId, resource: impl Into<Resource>, physica
     }
 }
 
-fn logical_name(role: &RoleDetail) -> Option<String> {
-    let tag = role.tags().iter().find(|tag| tag.key == tags::ID)?;
-    ResourceId::parse(&tag.value).filter(|id| id.kind == Kind::Role).map(|id| id.name)
+/// By its tag; where it lost that, by its name. At the cluster's own path nobody else has one.
+fn logical_name(role: &RoleDetail, region: &str, cluster: &str) -> Option<String> {
+    match role.tags().iter().find(|tag| tag.key == tags::ID) {
+        Some(tag) => ResourceId::parse(&tag.value).filter(|id| id.kind == Kind::Role).map(|id| id.name),
+        None => named_thing(region, cluster, role.role_name()?, ROLE_LIMIT).map(str::to_owned),
+    }
 }
 
 /// A profile has the logical name of the role that it is made for. Its own name begins with that; the role that it holds may be
@@ -147,6 +153,11 @@ mod tests {
 
     use aws_sdk_iam::types::{PolicyDetail, Tag};
 
+    use crate::model::aws_name;
+
+    const REGION: &str = "us-east-1";
+    const CLUSTER: &str = "demo.example.com";
+
     fn profile(name: &str, path: &str) -> SdkProfile {
         SdkProfile::builder()
             .instance_profile_name(name)
@@ -181,7 +192,7 @@ mod tests {
     fn roles_bring_their_policies_and_profiles() {
         let own = profile("nodes-c-1234", "/kclust/c/");
         let mut world = World::default();
-        add_to(&mut world, vec![role("nodes", &[own, profile("nodes-of-others", "/")])]);
+        add_to(&mut world, vec![role("nodes", &[own, profile("nodes-of-others", "/")])], REGION, CLUSTER);
         let names: Vec<String> = world.resources.keys().map(ToString::to_string).collect();
         assert_eq!(names, ["Role/nodes", "RolePolicy/nodes:kclust", "InstanceProfile/nodes"]);
         let Resource::Role(role) = &world.resources[&ResourceId::new(Kind::Role, "nodes")].resource else { panic!() };
@@ -201,7 +212,7 @@ mod tests {
         held.attached_managed_policies =
             Some(vec![policy("arn:aws:iam::2:policy/audit"), policy("arn:aws:iam::aws:policy/audit")]);
         let mut world = World::default();
-        add_to(&mut world, vec![held]);
+        add_to(&mut world, vec![held], REGION, CLUSTER);
         let told: Vec<String> = world.held.iter().map(ToString::to_string).collect();
         assert_eq!(
             told,
@@ -214,10 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn a_role_that_lost_its_tag_is_known_by_its_name() {
+        let name = aws_name(REGION, CLUSTER, "nodes", ROLE_LIMIT);
+        let (mut untagged, mut of_others) = (role("nodes", &[]), role("nodes", &[]));
+        (untagged.role_name, untagged.tags) = (Some(name), None);
+        (of_others.role_name, of_others.tags) = (Some("nodes-of-others".into()), None);
+        let mut world = World::default();
+        add_to(&mut world, vec![untagged, of_others], REGION, CLUSTER);
+        let names: Vec<String> = world.resources.keys().map(ToString::to_string).collect();
+        assert_eq!(names, ["Role/nodes", "RolePolicy/nodes:kclust"]);
+        assert!(world.duplicates.is_empty());
+    }
+
+    #[test]
     fn a_profile_that_holds_the_wrong_role_keeps_its_name() {
         let swapped = profile("nodes-c-1234", "/kclust/c/");
         let mut world = World::default();
-        add_to(&mut world, vec![role("control-plane", &[swapped]), role("nodes", &[])]);
+        add_to(&mut world, vec![role("control-plane", &[swapped]), role("nodes", &[])], REGION, CLUSTER);
         let profile = &world.resources[&ResourceId::new(Kind::InstanceProfile, "nodes")].resource;
         let Resource::InstanceProfile(profile) = profile else { panic!() };
         assert_eq!(profile.role, Ref::own("control-plane"));

@@ -15,7 +15,7 @@ Exit codes:
     2  bad usage or a bad spec, or a confirmation is missing
     3  the cluster is unhealthy
     4  it could not be found out whether the cluster is healthy
-    5  locked by another operator
+    5  locked by another operator, or changed by one since the plan was made
    10  with --dry-run --detailed-exitcode: there is something to change
   130  interrupted
 

@@ -1,6 +1,7 @@
 //! The work of a removal, in passes: what controllers inside the cluster make while it goes is found by the next one.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tokio::time::sleep;
 
@@ -14,7 +15,10 @@ use crate::plan::{Fate, Operation, Plan, Step};
 use crate::store::ClusterStore;
 
 use super::progress::{Progress, Refusals};
-use super::{DeleteOptions, leftovers, obstacles, removal_plan};
+use super::{DeleteOptions, leftovers, obstacles, own_world, removal_plan};
+
+/// How long EC2 may not show what was made last. Once the state is gone nobody looks for it any more.
+const UNSEEN: Duration = Duration::from_secs(10);
 
 pub(super) struct Removal<'a> {
     pub(super) environment: &'a Environment<'a>,
@@ -23,6 +27,8 @@ pub(super) struct Removal<'a> {
     pub(super) desired: &'a Desired,
     pub(super) options: DeleteOptions,
     pub(super) right: &'a Right,
+    /// A command that made something was killed: what it made last may not be visible yet.
+    pub(super) is_unsettled: bool,
 }
 
 /// What a pass is about.
@@ -73,10 +79,17 @@ impl Removal<'_> {
     pub(super) async fn carry_out(&self) -> Result<Applied, OpsError> {
         let mut report = Report::default();
         let mut progress = Progress::new();
+        let mut is_unsettled = self.is_unsettled;
         let kept = loop {
             let look = self.look().await?;
-            if look.is_done() {
+            if look.is_done() && !is_unsettled {
                 break look.kept();
+            }
+            if look.is_done() {
+                is_unsettled = false;
+                self.environment.operator.phase("waiting for what an interrupted command may have made last");
+                self.sleep(UNSEEN, &report).await?;
+                continue;
             }
             if !progress.see(look.names(), &look.of_controllers()) {
                 self.wait_or_give_up(&mut progress, &look.world, &report).await?;
@@ -94,6 +107,7 @@ impl Removal<'_> {
 
     async fn look(&self) -> Result<Look, OpsError> {
         let world = self.environment.observe(self.scope, self.store, self.desired).await?;
+        let (world, _) = own_world(world, self.desired, self.scope);
         self.environment.operator.phase("looking for what the cluster made by itself");
         let leftovers = leftovers(self.environment, self.scope).await?;
         let plan = removal_plan(self.store.cluster(), &world, &leftovers, &Obstacles::default(), self.options)?;
@@ -170,8 +184,12 @@ impl Removal<'_> {
         }
         let waited_for = if going.is_empty() { progress.left().iter().cloned().collect::<Vec<_>>() } else { going };
         self.environment.operator.phase(&format!("waiting for {}", list(&waited_for)));
+        self.sleep(progress.next_pause(), report).await
+    }
+
+    async fn sleep(&self, pause: Duration, report: &Report) -> Result<(), OpsError> {
         tokio::select! {
-            () = sleep(progress.next_pause()) => Ok(()),
+            () = sleep(pause) => Ok(()),
             () = self.environment.stop.requested() => Err(self.interrupted(report)),
         }
     }

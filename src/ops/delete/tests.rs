@@ -41,6 +41,8 @@ impl Clock for Somebody {
 impl Operator for Somebody {
     fn phase(&self, _text: &str) {}
 
+    fn waiting(&self, _text: &str) {}
+
     fn note(&self, _text: &str) {}
 
     fn approve(&self, _plan: &Plan) -> Approval {

@@ -1,7 +1,7 @@
 //! Changes to a cluster that lives: in place where AWS can, by replacement where nothing hangs on it, refused otherwise.
 
 use super::mutants::mutants;
-use super::{ancestors, making, planned, reconcile, removing};
+use super::{ancestors, making, planned, reconcile, removal, removing};
 use crate::cloud::{Observed, World};
 use crate::model::{Desired, Kind, OnChange, Placement, Ref, Resource, ResourceId, build};
 use crate::plan::{Action, Change, Plan, PlanError, Work};
@@ -184,6 +184,34 @@ fn a_second_object_of_an_identity_goes_but_never_a_volume() {
         ]
     );
     assert_eq!(plan.unchanged, desired.len(), "the first of the two is as it should be");
+}
+
+/// The group of a removal that was killed keeps its name while it goes.
+#[test]
+fn a_second_object_goes_before_the_first_one_is_made() {
+    let (desired, mut world) = production();
+    let id = id("AutoscalingGroup/workers");
+    let going = world.resources.remove(&id).unwrap();
+    world.duplicates.push((id.clone(), Observed { physical: physical(&id, 900), ..going }));
+    let plan = planned(&desired, &world);
+    let (made, removed) = (making(&plan, &id).unwrap(), removing(&plan, "autoscalinggroup-0900").unwrap());
+    assert!(ancestors(&plan)[made].contains(&removed));
+}
+
+/// It goes with its role, as in a removal.
+#[test]
+fn an_inline_policy_of_others_stays_while_its_role_does() {
+    let (desired, mut world) = production();
+    let of_others = id("RolePolicy/nodes:audit");
+    let Observed { mut resource, .. } = world.resources[&id("RolePolicy/nodes:kclust")].clone();
+    let Resource::RolePolicy(policy) = &mut resource else { panic!("no policy") };
+    policy.name = "audit".into();
+    world.resources.insert(of_others.clone(), Observed { resource, physical: physical(&of_others, 900) });
+    let plan = planned(&desired, &world);
+    assert_eq!(plan.changes, []);
+    assert_eq!(plan.warnings, ["a role has an inline policy that is not kclust's: rolepolicy-0900"]);
+    assert_eq!(crate::plan::drift(&desired, &world, &Default::default()).changes, []);
+    assert!(removing(&removal(&world), "rolepolicy-0900").is_some());
 }
 
 #[test]

@@ -19,7 +19,7 @@ from . import listings
 from .ec2_tags import forget_tags
 from .launching import Launch, end_interfaces, set_state
 from .listings import Listing, Page, taken_filters
-from .patching import before, corrects
+from .patching import after, before, corrects
 
 # Instances
 
@@ -234,6 +234,19 @@ def attach_volume(original, self, volume_id, instance_id, device_path, delete_on
     attachment = original(self, volume_id, instance_id, device_path, delete_on_termination)
     attachment.delete_on_termination = delete_on_termination
     return attachment
+
+
+@before(EC2Backend, "modify_volume")
+def volume_at_rest(self, volume_id, *targets):
+    """A request that comes again finds the volume busy with the first one."""
+    volume = self.get_volume(volume_id)
+    if volume.modifications and getattr(volume.modifications[-1], "asked", None) == targets:
+        raise EC2ClientError("IncorrectModificationState", f"Volume {volume_id} is currently being modified.")
+
+
+@after(EC2Backend, "modify_volume")
+def remember_modification(self, volume_id, *targets):
+    self.get_volume(volume_id).modifications[-1].asked = targets
 
 
 @before(EC2Response, "create_volume")

@@ -16,6 +16,21 @@ fn what_is_not_visible_yet_is_not_made_twice() {
     account.has_one_whole_cluster();
 }
 
+/// What has a name or a range of its own is in the way of its repetition, long before it can be seen.
+#[test]
+fn what_was_made_and_is_not_visible_for_long_is_waited_for() {
+    let account = Account::new();
+    let lost = |action: &str| json!({ "service": "ec2", "action": action, "status": 500, "code": "InternalError", "where": "after", "times": 1 });
+    account.set_faults(&json!([lost("CreateSubnet"), lost("CreateSecurityGroup")]));
+    account.set_conditions(&json!({ "seed": 3, "invisible_seconds": 10 }));
+    account.kclust(&CREATE).expect(0);
+    let refused = |code: &str| account.calls().iter().any(|call| call["code"] == code);
+    assert!(refused("InvalidSubnet.Conflict") && refused("InvalidGroup.Duplicate"));
+    account.set_conditions(&json!({}));
+    account.set_faults(&json!([]));
+    account.has_one_whole_cluster();
+}
+
 #[test]
 fn a_listing_that_shows_what_is_deleted() {
     let account = Account::new();

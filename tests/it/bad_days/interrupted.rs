@@ -209,6 +209,35 @@ fn killed_with_its_last_call() {
     }
 }
 
+/// Killed with its first call, and deleted at once: what was made is not to be seen yet, and the state that knows of it stays until it
+/// would be.
+#[test]
+fn what_a_killed_create_made_last_is_removed() {
+    let account = Account::new();
+    let before = account.resources();
+    let (running, mut begin) = Running::held(&account.command(&CREATE));
+    let kill =
+        json!({ "service": "ec2", "action": "CreateVpc", "do": "kill", "where": "after", "pid": running.pid(), "times": 1 });
+    account.set_faults(&json!([kill]));
+    account.set_conditions(&json!({ "invisible_seconds": 100_000 }));
+    begin.write_all(b"\n").unwrap();
+    running.wait().expect(-1);
+    settled(&account);
+    account.set_faults(&json!([]));
+    account.forget_calls();
+    let delete = Running::start(&mut account.command(&DELETE));
+    // Each of the two looks, that for the plan and that of the first pass, ends with these.
+    let ended =
+        |calls: &[Json], action: &str| calls.iter().filter(|call| call["action"] == action && !call["end"].is_null()).count();
+    account.wait_for_calls("two looks at nothing", |calls| {
+        ended(calls, "DescribeSnapshots") >= 2 && ended(calls, "DescribeVpcs") >= 2
+    });
+    settled(&account);
+    account.set_conditions(&json!({}));
+    delete.wait().expect(0);
+    assert_eq!(account.resources(), before);
+}
+
 /// Calls that take effect and whose answers are lost.
 #[test]
 fn answers_that_are_lost() {
@@ -238,6 +267,19 @@ fn answers_that_are_lost() {
     account.kclust(&CREATE).expect(0);
     account.has_one_whole_cluster();
     account.is_clean_after_delete(&before);
+}
+
+/// EBS refuses the repetition of a change that it is carrying out.
+#[test]
+fn an_answer_to_a_change_of_a_volume_that_is_lost() {
+    let account = Account::with_cluster();
+    let larger = changed("  network:", "  controlPlane: {etcdVolume: {sizeGiB: 30}}\n  network:");
+    let file = account.file("larger.yaml", &larger);
+    let lost = json!({ "service": "ec2", "action": "ModifyVolume", "status": 500, "code": "InternalError", "where": "after", "times": 1 });
+    account.set_faults(&json!([lost]));
+    account.kclust(&["update", "-f", &file, "--yes", "-q"]).expect(0);
+    assert!(account.calls().iter().any(|call| call["code"] == "IncorrectModificationState"), "it was not sent again");
+    account.kclust(&["update", CLUSTER, "--dry-run", "--detailed-exitcode"]).expect(0);
 }
 
 /// A failure late in the way: most of the cluster exists. Deleting it leaves the account as it was.

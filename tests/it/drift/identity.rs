@@ -85,6 +85,22 @@ fn things_that_lost_their_id_are_not_made_twice() {
     }
 }
 
+/// Route tables do not say what service an endpoint leads to.
+#[test]
+fn an_endpoint_of_another_service_is_not_taken_for_the_clusters() {
+    let cluster = Cluster::of_example("ha-private", "prod.example.com", "us-east-1");
+    let c = &cluster;
+    c.run(c.ec2.delete_vpc_endpoints().vpc_endpoint_ids(c.id("VpcEndpoint/s3")).send());
+    let other = c.ec2.create_vpc_endpoint().vpc_id(c.id("Vpc/main")).service_name("com.amazonaws.us-east-1.dynamodb");
+    let other = c.run(other.route_table_ids(c.id("RouteTable/private-us-east-1a")).send());
+    let other = other.vpc_endpoint.and_then(|endpoint| endpoint.vpc_endpoint_id).unwrap();
+    let endpoint = |c: &Cluster| c.account.world()["regions"][&c.region]["vpcEndpoints"][&other].clone();
+    let before = endpoint(c);
+    assert!(before.is_object());
+    c.put_right_all(&["create VpcEndpoint/s3"]);
+    assert_eq!(endpoint(c), before);
+}
+
 /// Neither the tag of kclust nor that of the cluster: what is planned is to set them again, and what is removed is all of it.
 #[test]
 fn things_that_lost_all_tags_are_the_clusters_still() {
