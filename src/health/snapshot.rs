@@ -9,7 +9,7 @@ use crate::cloud::{GroupStatus, InstanceStatus, TargetState, World};
 use crate::model::{API_PORT, Kind};
 use crate::plan::Drift;
 use crate::spec::Cluster;
-use crate::store::{AddonReport, EtcdReport, NodeStatus};
+use crate::store::{AddonReport, CertificateReport, EtcdReport, NodeStatus};
 
 use super::{KubeNode, KubernetesView, Scope};
 
@@ -45,6 +45,7 @@ pub struct Snapshot {
     /// The cluster's own authorities, by file name, and until when they are valid.
     pub authorities: Result<Vec<(String, Timestamp)>, String>,
     pub etcd: Result<Vec<EtcdReport>, String>,
+    pub slot_certificates: Result<Vec<CertificateReport>, String>,
     /// `None`: no control plane has told anything.
     pub addons: Result<Option<Vec<AddonReport>>, String>,
     /// When the newest snapshot of etcd was taken.

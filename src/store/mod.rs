@@ -56,7 +56,9 @@ pub use node_status::NodeStatus;
 pub use pki::PkiFiles;
 pub use process::ProcessId;
 pub use restores::RestoreRequest;
-pub use slot_reports::{AddonReport, Alarm, AlarmList, EndpointStatus, EtcdReport, Member, MemberList, MemberStatus};
+pub use slot_reports::{
+    AddonReport, Alarm, AlarmList, CertificateReport, EndpointStatus, EtcdReport, Member, MemberList, MemberStatus,
+};
 pub use state::{ClusterStore, clusters};
 
 /// Opaque version of an object: an S3 ETag, or the hash of a file.

@@ -11,6 +11,7 @@ use super::{ClusterStore, StoreError};
 
 const ADDONS: &str = "addons.json";
 const ETCD: &str = "etcd/";
+const CERTIFICATES: &str = "certificates/";
 
 /// What came of an addon: an entry of `control-plane/addons.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -87,6 +88,18 @@ pub struct Alarm {
     pub alarm: u32,
 }
 
+/// Of the certificates of a slot the one that ends first: `control-plane/certificates/SLOT.json`, written when the slot has looked at
+/// them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CertificateReport {
+    /// The slot; from the object's name.
+    #[serde(skip)]
+    pub slot: String,
+    /// As kubeadm names it: `apiserver`, `etcd-peer`.
+    pub name: String,
+    pub ends: Timestamp,
+}
+
 impl ClusterStore<'_> {
     /// What came of the addons; `None` when no control plane has told yet, or nothing that can be read.
     ///
@@ -101,10 +114,28 @@ impl ClusterStore<'_> {
     /// # Errors
     /// Those of the store.
     pub async fn etcd_reports(&self, slots: &[String]) -> Result<Vec<EtcdReport>, StoreError> {
+        let reports = self.reports_of_slots(ETCD, slots).await?;
+        Ok(reports.into_iter().map(|(slot, report)| EtcdReport { slot, ..report }).collect())
+    }
+
+    /// What each slot told of its certificates. What cannot be read is left out.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn certificate_reports(&self, slots: &[String]) -> Result<Vec<CertificateReport>, StoreError> {
+        let reports = self.reports_of_slots(CERTIFICATES, slots).await?;
+        Ok(reports.into_iter().map(|(slot, report)| CertificateReport { slot, ..report }).collect())
+    }
+
+    async fn reports_of_slots<T: DeserializeOwned>(
+        &self,
+        folder: &str,
+        slots: &[String],
+    ) -> Result<Vec<(String, T)>, StoreError> {
         let reports = stream::iter(slots.to_vec())
             .map(|slot| async move {
-                let report: Option<EtcdReport> = self.report(&format!("{ETCD}{slot}.json")).await?;
-                Ok::<_, StoreError>(report.map(|report| EtcdReport { slot, ..report }))
+                let report = self.report(&format!("{folder}{slot}.json")).await?;
+                Ok::<_, StoreError>(report.map(|report| (slot, report)))
             })
             .buffered(CONCURRENCY);
         reports.try_filter_map(|report| async move { Ok(report) }).try_collect().await

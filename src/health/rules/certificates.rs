@@ -1,4 +1,5 @@
-//! What the API server presents, and the authorities in the state: signed by the cluster's CA, for the right names, and not about to end.
+//! What the API server presents, what control planes tell of their certificates, and the authorities in the state: signed by the cluster's
+//! CA, for the right names, and not about to end.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,9 @@ pub(super) const NAME: &str = "certificates";
 /// Whoever hears of it has still time to do something.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-const REBOOT: &str = "reboot the control planes, one after the other: each makes its certificates anew when it starts";
+/// Three months before the end control planes do that by themselves, which has failed here.
+const REBOOT: &str = "`journalctl -u kclust-tend` on the control planes says why they did not renew it; reboot them, one after the other: \
+                      each renews its certificates when it starts";
 /// Reboots do not help there: certificates are signed by the authority that the state has.
 const NEW_AUTHORITY: &str = "give the cluster a new authority before it ends (kubernetes.io, \"Manual Rotation of CA Certificates\"): a reboot does not renew it";
 
@@ -53,11 +56,28 @@ pub(super) fn check(snapshot: &Snapshot) -> Check {
             }
         }
     }
+    for report in snapshot.slot_certificates.as_deref().unwrap_or_default() {
+        let left = since(report.ends, snapshot.now);
+        if left < SOON {
+            let (slot, name, ends) = (&report.slot, &report.name, minute(report.ends));
+            soon.add(
+                slot,
+                match left.is_negative() {
+                    true => format!("{name} of {slot} has been expired since {ends}"),
+                    false => format!("{name} of {slot} ends in {}, at {ends}", span(left)),
+                },
+            );
+            prepare.push(REBOOT);
+        }
+    }
     if !faults.is_empty() {
         return Check::failed(NAME, "a certificate is not accepted", faults).todo(each(mend));
     }
     if !soon.is_empty() {
         return Check::warning(NAME, "a certificate ends soon", soon).todo(each(prepare));
+    }
+    if let Err(reason) = &snapshot.slot_certificates {
+        return Check::unknown(NAME, "what control planes tell of their certificates could not be read", reason);
     }
     match seen.iter().map(|certificate| certificate.not_after).min() {
         Some(ends) => Check::ok(NAME, format!("signed by the cluster's CA, valid for {}", span(since(ends, snapshot.now)))),
@@ -89,7 +109,8 @@ fn explain(endpoint: &Endpoint, certificate: &Presented, fault: &CertificateFaul
         ),
         CertificateFault::OtherName => (
             format!("{host} presents a certificate for other names: {}", certificate.names.join(", ")),
-            "find out who answers there; where the name of the API was changed, reboot the control planes one after the other",
+            "find out who answers there; where the name of the API was changed, terminate the control planes one after the other: each \
+             has a successor with certificates for the new name",
         ),
         CertificateFault::Other(reason) => {
             (format!("the certificate of {host} is not accepted: {reason}"), "find out who answers there")

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::plan::{Drift, drift};
 use crate::spec::Cluster;
-use crate::store::{AddonReport, AlarmList, EndpointStatus, EtcdReport, Member, MemberList, MemberStatus};
+use crate::store::{AddonReport, AlarmList, CertificateReport, EndpointStatus, EtcdReport, Member, MemberList, MemberStatus};
 use crate::test_support;
 
 /// Three slots in three zones, three workers, a load balancer, a record.
@@ -67,6 +67,7 @@ pub fn healthy() -> Snapshot {
         unread: BTreeMap::new(),
         authorities: Ok(vec![("ca.crt".into(), now() + SignedDuration::from_hours(24 * 3650))]),
         etcd: Ok(["cp-1", "cp-2", "cp-3"].map(etcd_report).into()),
+        slot_certificates: Ok(["cp-1", "cp-2", "cp-3"].map(|slot| certificate_report(slot, 300)).into()),
         addons: Ok(Some(["aws-cloud-controller-manager", "cilium", "metrics-server"].map(addon).into())),
         last_backup: Ok(Some(now() - SignedDuration::from_mins(7))),
     };
@@ -116,6 +117,11 @@ pub fn endpoint(kind: EndpointKind, host: &str, fault: Option<CertificateFault>)
 
 fn addon(name: &str) -> AddonReport {
     AddonReport { name: name.into(), sha256: "ab".repeat(32), state: "applied".into(), error: None }
+}
+
+/// The API server's certificate ends first, in that many days.
+pub fn certificate_report(slot: &str, days: i64) -> CertificateReport {
+    CertificateReport { slot: slot.to_owned(), name: "apiserver".into(), ends: now() + SignedDuration::from_hours(24 * days) }
 }
 
 pub fn etcd_report(slot: &str) -> EtcdReport {

@@ -2,6 +2,7 @@
 //! difference before keeping it.
 
 mod api;
+mod certificates;
 mod dns;
 mod etcd;
 mod fixture;

@@ -393,32 +393,6 @@ fn a_cause_is_said_once_and_its_echoes_are_skipped() {
 }
 
 #[test]
-fn authorities_that_end_soon_are_a_warning() {
-    let with = |days: i64| {
-        after(move |snapshot| {
-            snapshot.authorities = Ok(vec![("etcd/ca.crt".into(), now() + SignedDuration::from_hours(24 * days))]);
-        })
-    };
-    assert_eq!(find(&with(31), "certificates").status, CheckStatus::Ok);
-    let report = with(29);
-    let check = find(&report, "certificates");
-    assert_eq!((check.status, report.status), (CheckStatus::Warning, Status::Healthy));
-    assert_eq!(check.cause.as_deref(), Some("pki/etcd/ca.crt ends in 29 days, at 2026-12-26 12:00 UTC"));
-    // What renews certificates does not renew who signs them.
-    let todo = |report: &Report| find(report, "certificates").todo.clone().unwrap();
-    assert!(todo(&report).starts_with("give the cluster a new authority"), "{}", todo(&report));
-    let expired = with(-1);
-    assert_eq!(find(&expired, "certificates").status, CheckStatus::Failed);
-    assert!(!todo(&expired).contains("reboot the control planes"), "{}", todo(&expired));
-    let both = after(|snapshot| {
-        snapshot.authorities = Ok(vec![("ca.crt".into(), now() + SignedDuration::from_hours(24 * 29))]);
-        let certificate = snapshot.endpoints[0].certificate.as_mut().unwrap();
-        certificate.not_after = now() + SignedDuration::from_hours(24);
-    });
-    assert!(todo(&both).contains("new authority") && todo(&both).contains("; reboot the control planes"), "{}", todo(&both));
-}
-
-#[test]
 fn a_scope_holds_volumes_too() {
     let mut snapshot = super::fixture::healthy();
     spoil_world(&mut snapshot, |world| {

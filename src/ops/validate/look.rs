@@ -16,7 +16,7 @@ use crate::ops::{Environment, OpsError, StateRoot};
 use crate::pki::{ClusterPki, certificate_validity};
 use crate::plan::Drift;
 use crate::spec::{Cluster, DnsVisibility};
-use crate::store::{AddonReport, ClusterStore, EtcdReport, StoreError};
+use crate::store::{AddonReport, CertificateReport, ClusterStore, EtcdReport, StoreError};
 
 use super::{ApiProbe, ValidateOptions};
 
@@ -96,6 +96,7 @@ impl<'a> Looker<'a> {
                 unread: BTreeMap::new(),
                 authorities: Ok(Vec::new()),
                 etcd: Ok(Vec::new()),
+                slot_certificates: Ok(Vec::new()),
                 addons: Ok(None),
                 last_backup: Ok(None),
             },
@@ -113,7 +114,7 @@ impl<'a> Looker<'a> {
         looker.take_aws(aws);
         (looker.snapshot.endpoints, looker.snapshot.kubernetes) = (view.0, view.1);
         looker.take_dns(view.2);
-        (looker.snapshot.etcd, looker.snapshot.addons, looker.snapshot.last_backup) = state;
+        (looker.snapshot.etcd, looker.snapshot.slot_certificates, looker.snapshot.addons, looker.snapshot.last_backup) = state;
         looker.ask_why().await;
         Ok(looker)
     }
@@ -251,9 +252,13 @@ impl<'a> Looker<'a> {
     async fn ask_state(&self) -> StateAnswer {
         let slots = slot_names(&self.snapshot.cluster);
         let said = |error: StoreError| error.to_string();
-        let (etcd, addons, newest) =
-            tokio::join!(self.store.etcd_reports(&slots), self.store.addon_reports(), self.newest_backup());
-        (etcd.map_err(said), addons.map_err(said), newest)
+        let (etcd, certificates, addons, newest) = tokio::join!(
+            self.store.etcd_reports(&slots),
+            self.store.certificate_reports(&slots),
+            self.store.addon_reports(),
+            self.newest_backup()
+        );
+        (etcd.map_err(said), certificates.map_err(said), addons.map_err(said), newest)
     }
 
     /// When the newest snapshot of this cluster was taken: those of an earlier one of its name lie beside them.
@@ -324,7 +329,12 @@ pub(super) struct AwsAnswer {
     targets: Result<Vec<TargetState>, String>,
 }
 
-type StateAnswer = (Result<Vec<EtcdReport>, String>, Result<Option<Vec<AddonReport>>, String>, Result<Option<Timestamp>, String>);
+type StateAnswer = (
+    Result<Vec<EtcdReport>, String>,
+    Result<Vec<CertificateReport>, String>,
+    Result<Option<Vec<AddonReport>>, String>,
+    Result<Option<Timestamp>, String>,
+);
 
 /// How many instances the spec wants at least, by slot and node group.
 fn least(cluster: &Cluster) -> BTreeMap<String, u32> {

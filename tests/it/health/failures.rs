@@ -285,7 +285,7 @@ fn a_certificate_that_has_expired() {
     let certificate = |hours: i64| Certificate { valid_for: time::Duration::hours(hours), ..Certificate::default() };
     cluster.api.behave(|behaviour| behaviour.certificate = certificate(-72));
     let report = cluster.fails(&["certificates"]);
-    says(&report, "certificates", &["has been expired since", "reboot the control planes"]);
+    says(&report, "certificates", &["has been expired since", "reboot them"]);
     says(&report, "api", &["skipped", "because of what `certificates` says"]);
     says(&report, "nodes", &["skipped"]);
 

@@ -118,11 +118,11 @@ fn a_tick_costs_little_and_the_time_ends() {
     assert!(ticks >= 1);
     println!("{} calls at first, {} in {ticks} ticks", first.len(), calls.len() - first.len());
     assert!(calls.len() <= first.len() + ticks * PER_TICK, "{} calls in {ticks} ticks, beyond {}", calls.len(), first.len());
-    // Beside the world: the way to the state, groups, instances and targets, the keys, each slot's etcd, addons, snapshots, and the boot
-    // of the one that is no node.
+    // Beside the world: the way to the state, groups, instances and targets, the keys, what each slot says of etcd and of its
+    // certificates, addons, snapshots, and the boot of the one that is no node.
     cluster.account().forget_calls();
     cluster.account().kclust(&["get", "spec", &cluster.cluster.name]).expect(0);
-    let beside = cluster.account().calls().len() + 3 + 1 + 3 + 1 + 1 + 1;
+    let beside = cluster.account().calls().len() + 3 + 1 + 3 + 3 + 1 + 1 + 1;
     assert!(first.len() <= WORLD + beside, "{} calls at first, {beside} beside the world", first.len());
 }
 
