@@ -140,7 +140,7 @@ fn an_earlier_spec_is_brought_back() {
     let key = account.state_keys().into_iter().find(|key| key.contains("/history/000002-")).unwrap();
     account.put_state_object(&key, "half");
     let table = account.kclust(&["get", "history"]).expect(0).stdout;
-    assert!(table.lines().all(|line| line.len() <= 80) && table.contains("cannot be read: its first line"), "{table}");
+    assert!(table.contains("cannot be read: its first line"), "{table}");
     account.refuses(&["update", "--from-history", "2", "--yes"], 1, &[&key, "kclust get history dev.k8s.local"]);
     account.refuses(&["update", "--from-history", "9", "--yes"], 2, &["has no revision 9", "its revisions are 1 to 3"]);
     account.refuses(&["update", "--from-history", "0", "--yes"], 2, &["--from-history"]);
