@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::apply::{CONCURRENCY, Provisioner, Report, execute};
 use crate::cloud::{Facts, Leftover, Outputs, World};
 use crate::pki::ClusterPki;
@@ -272,12 +274,11 @@ async fn take_up(
     let outputs = world.outputs();
     let now = environment.clock.now();
     let unfinished = before.value.filter(|ledger| is_open(ledger, plan.operation));
-    let run = Run { id: format!("{:032x}", rand::random::<u128>()), by: right.by.clone(), at: now };
     let mut ledger = Ledger {
         operation: plan.operation.into(),
         started_at: unfinished.map_or(now, |ledger| ledger.started_at),
         finished_at: None,
-        run: Some(run),
+        run: Some(new_run(right, now)),
         resources: entries(&outputs),
     };
     let version = store.write_ledger(&ledger, before.condition).await?;
@@ -301,6 +302,29 @@ async fn take_up(
         return Err(OpsError::Interrupted { cluster, operation, report: Box::new(report) });
     }
     Ok(Applied { operation, cluster, report, kept: Vec::new(), snapshots: 0 })
+}
+
+/// Writes down that nothing of the cluster is left, unless the ledger says so already: by that a removal is known that is killed while
+/// the state goes. What went by itself, or in an earlier part of a pass, the ledger names until then.
+pub(super) async fn record_removal(
+    environment: &Environment<'_>,
+    store: &ClusterStore<'_>,
+    right: &Right,
+) -> Result<(), OpsError> {
+    let before = ledger_before(environment, store).await?;
+    let operation = Operation::Delete.into();
+    if before.value.as_ref().is_some_and(|ledger| ledger.operation == operation && ledger.resources.is_empty()) {
+        return Ok(());
+    }
+    let now = environment.clock.now();
+    let ledger =
+        Ledger { operation, started_at: now, finished_at: Some(now), run: Some(new_run(right, now)), resources: Vec::new() };
+    store.write_ledger(&ledger, before.condition).await?;
+    Ok(())
+}
+
+fn new_run(right: &Right, at: Timestamp) -> Run {
+    Run { id: format!("{:032x}", rand::random::<u128>()), by: right.by.clone(), at }
 }
 
 /// The ledger as the last command left it.

@@ -9,7 +9,7 @@ use crate::apply::Report;
 use crate::cloud::{ErrorClass, Leftover, Obstacles, Scope, World};
 use crate::model::{Desired, Kind, ResourceId};
 use crate::ops::Environment;
-use crate::ops::carry_out::{Applied, Right, execute_recorded};
+use crate::ops::carry_out::{Applied, Right, execute_recorded, record_removal};
 use crate::ops::error::OpsError;
 use crate::plan::{Fate, Operation, Plan, Step};
 use crate::store::ClusterStore;
@@ -99,6 +99,7 @@ impl Removal<'_> {
         if let Some(reason) = self.right.is_lost() {
             return Err(OpsError::LockLost { cluster: self.scope.cluster.clone(), reason, report: Box::new(report) });
         }
+        record_removal(self.environment, self.store, self.right).await?;
         self.environment.operator.phase("removing the state");
         let snapshots = if self.options.delete_backups { 0 } else { self.store.snapshots().await?.len() };
         self.store.remove_all(!self.options.delete_backups).await?;

@@ -83,10 +83,8 @@ fn kill_at(bench: &Bench, stage: &Stage, kill: &Kill) -> Option<String> {
 /// The lock that the dead process left, if it left one, is that of a machine that nobody sees, and too old.
 fn move_lock(bench: &Bench) {
     let bucket = format!("kclust-state-{}", bench.account.id);
-    let world = bench.account.world();
-    let Some(objects) = world["s3"].get(&bucket) else { return };
     let key = format!("{}/lock", bench.cluster);
-    if !objects.to_string().contains(&format!("\"{key}\"")) {
+    if bench.account.world()["s3"][bucket]["keys"].get(&key).is_none() {
         return;
     }
     let mut lock: Json = serde_json::from_str(&bench.account.state_object(&key)).unwrap();
