@@ -1,6 +1,7 @@
 //! What the tests of several rooms share: the example clusters, facts for them, worlds made of them, golden files.
 
 pub mod fake_cloud;
+pub mod nobody;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

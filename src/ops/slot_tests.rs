@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Approval, Environment, ManifestReader, Operator, RestorePlan, StateRoot};
-use crate::apply::{Event, Observer, Stop};
+use super::{Approval, Environment, Operator, RestorePlan, StateRoot};
+use crate::apply::Stop;
 use crate::cloud::Identity;
 use crate::plan::Plan;
 use crate::spec::{ClusterName, to_yaml};
 use crate::store::memory::MemoryStore;
 use crate::store::{Clock, ClusterStore, Condition, ObjectStore, Operation};
 use crate::test_support::fake_cloud::FakeCloud;
+use crate::test_support::nobody::Nobody;
 use crate::test_support::{example, facts};
 
 const ACCOUNT: &str = "123456789012";
@@ -48,19 +48,6 @@ struct Person {
     shown: Mutex<Vec<RestorePlan>>,
     /// Runs while the question stands.
     meanwhile: Box<dyn Fn() + Send + Sync>,
-}
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn on(&self, _event: Event<'_>) {}
-}
-
-#[async_trait]
-impl ManifestReader for Nobody {
-    async fn read(&self, source: &str) -> Result<Vec<u8>, String> {
-        Err(format!("neither a backup nor a restore reads {source}"))
-    }
 }
 
 /// 2026-11-26T22:20:00Z, always.

@@ -82,10 +82,10 @@ impl Removal<'_> {
         let mut is_unsettled = self.is_unsettled;
         let kept = loop {
             let look = self.look().await?;
-            if look.is_done() && !is_unsettled {
-                break look.kept();
-            }
             if look.is_done() {
+                if !is_unsettled {
+                    break look.kept();
+                }
                 is_unsettled = false;
                 self.environment.operator.phase("waiting for what an interrupted command may have made last");
                 self.sleep(UNSEEN, &report).await?;

@@ -3,34 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::*;
-use crate::apply::{Event, Observer, Stop};
+use crate::apply::Stop;
 use crate::cloud::{Blocker, ErrorClass, Identity};
-use crate::ops::{Approval, Ending, ManifestReader, Operator, RestorePlan, StateRoot};
+use crate::ops::{Approval, Ending, Operator, RestorePlan, StateRoot};
 use crate::plan::Plan;
 use crate::spec::to_yaml;
 use crate::store::memory::MemoryStore;
 use crate::store::{Clock, Condition, ObjectStore};
 use crate::test_support::fake_cloud::{FakeCloud, Fate};
+use crate::test_support::nobody::Nobody;
 use crate::test_support::{desired, example, facts, world};
 
-/// Says yes, and nothing else.
+/// Says yes, and nothing else; his clock stands still.
 struct Somebody;
-
-impl Observer for Somebody {
-    fn on(&self, _event: Event<'_>) {}
-}
-
-#[async_trait]
-impl ManifestReader for Somebody {
-    async fn read(&self, source: &str) -> Result<Vec<u8>, String> {
-        Err(format!("a removal does not read {source}"))
-    }
-}
 
 impl Clock for Somebody {
     fn now(&self) -> Timestamp {
@@ -74,8 +63,8 @@ async fn run(cloud: &FakeCloud) -> (Result<Ending, OpsError>, Duration) {
         objects: Arc::clone(&objects) as Arc<dyn ObjectStore>,
         state_root: StateRoot::S3 { bucket: "memory".into(), prefix: String::new(), region: "us-east-1".into() },
         clock: Arc::new(Somebody),
-        manifests: &Somebody,
-        observer: &Somebody,
+        manifests: &Nobody,
+        observer: &Nobody,
         operator: &Somebody,
         stop: &Stop::default(),
     };

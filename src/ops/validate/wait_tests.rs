@@ -13,18 +13,19 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{ApiFollower, ApiProbe, Follows, ValidateOptions, validate};
-use crate::apply::{Event, Observer, Stop};
+use crate::apply::Stop;
 use crate::cloud::{Identity, TargetState};
 use crate::health::{Check, CheckStatus, DnsFailure, KubeNode, KubernetesView, Presented, Report, Scope, Status, System};
 use crate::inventory::Fleet;
 use crate::model::{ControlPlaneSettings, Desired, Kind, Resource, ResourceId, build};
-use crate::ops::{Approval, Environment, ManifestReader, Operator, RestorePlan, StateRoot};
+use crate::ops::{Approval, Environment, Operator, RestorePlan, StateRoot};
 use crate::pki::ClusterPki;
 use crate::plan::Plan;
 use crate::spec::{Cluster, to_yaml};
 use crate::store::memory::MemoryStore;
 use crate::store::{Clock, ClusterStore, Condition, ObjectStore, Operation, PkiFiles};
 use crate::test_support::fake_cloud::FakeCloud;
+use crate::test_support::nobody::Nobody;
 use crate::test_support::{example, facts, fleet, world};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,19 +55,6 @@ impl Clock for Virtual {
         // After every machine of the fleet was launched.
         let base: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
         base + SignedDuration::try_from(self.0.elapsed()).unwrap()
-    }
-}
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn on(&self, _event: Event<'_>) {}
-}
-
-#[async_trait]
-impl ManifestReader for Nobody {
-    async fn read(&self, source: &str) -> Result<Vec<u8>, String> {
-        Err(format!("nobody reads {source}"))
     }
 }
 
